@@ -61,7 +61,8 @@ func (r *rotator) addAlarms() {
 }
 
 // addAlarmsOfClients adds those about the clients of this stack and their load balancers. A load balancer that several
-// stacks use has one, in the first of them; in each it has another name, so that it can move.
+// stacks use has one, in the first of them; in each it has another name, so that it can move. It is named after the
+// load balancer alone: a number by its position would give an alarm to another one when a client comes or goes.
 func (r *rotator) addAlarmsOfClients() {
 	for _, c := range r.clients {
 		r.addClientAlarms(c)
@@ -69,14 +70,15 @@ func (r *rotator) addAlarmsOfClients() {
 	before := balancersOf(slices.DeleteFunc(slices.Clone(r.all), func(c Client) bool { return c.Place >= r.place }))
 	for i, arn := range r.loadBalancers() {
 		if config.RegionOf(arn) == r.Region && !slices.Contains(before, arn) { // alarms see their own Region's metrics
-			id, name := strconv.Itoa(i), balancerName(arn)
-			if r.place > 0 {
-				id, name = name, name+"-"+strconv.Itoa(r.place)
+			name := balancerName(arn)
+			id := name
+			if r.standsIn { // its load balancers are parameters
+				id = strconv.Itoa(i)
 			}
 			// Always on: CloudWatch does not know when a grace period is, and a template can put an old secret back at
 			// any time.
-			r.addAlarm(alarm{id: "AuthErrors-" + id, name: "auth-errors-" + name,
-				description: "Logins at load balancer " + balancerName(arn) + " fail at the identity provider: after " +
+			r.addAlarm(alarm{id: "AuthErrors-" + id, name: "auth-errors-" + name + "-" + strconv.Itoa(r.place),
+				description: "Logins at load balancer " + name + " fail at the identity provider: after " +
 					"a rotation, the sign of a wrong secret.",
 				users: failing + ". Try a login at once.",
 				todo: "if it fails, rotator status and rotator explain CLIENT. Where none runs: rotator " +

@@ -25,7 +25,7 @@ func TestAlarmsWatchWhatIsPromised(t *testing.T) {
 		"orders-web/rotation-long":  measured(map[string]string{"MetricName": "LockHeld", "Threshold": "100800"}),
 		"orders-web/secret-refused": measured(map[string]string{"MetricName": "SecretRefused", "Threshold": "0"}),
 		"dead-letters":              {"MetricName": "ApproximateNumberOfMessagesVisible", "Threshold": "0"},
-		"auth-errors-orders-50dc6c495c0c9188": {"MetricName": "ELBAuthError", "Namespace": "AWS/ApplicationELB",
+		"auth-errors-orders-50dc6c495c0c9188-0": {"MetricName": "ELBAuthError", "Namespace": "AWS/ApplicationELB",
 			"Threshold": "3",
 			"Period":    "300", "DatapointsToAlarm": "2", "EvaluationPeriods": "3"},
 		// late data points count
@@ -125,12 +125,13 @@ func TestTheAlarmOnFailuresRingsForEachKindOfFailureAlone(t *testing.T) {
 func TestEachClientHasItsOwnLimitOfAuthenticationErrors(t *testing.T) {
 	tpl := changed(t, "    # alarms:\n    #   authErrors: 3", "    alarms: {authErrors: 20}")
 	for balancer, want := range map[string]string{"orders-50dc6c495c0c9188": "20", "shop-1d9f7a41c2b3e856": "3"} {
-		expect(t, balancer, tpl.one(t, "AWS::CloudWatch::Alarm", "AlarmName", "alb-oidc-rotator-auth-errors-"+balancer),
+		expect(t, balancer, tpl.one(t, "AWS::CloudWatch::Alarm", "AlarmName",
+			"alb-oidc-rotator-auth-errors-"+balancer+"-0"),
 			map[string]string{"Threshold": want})
 	}
 	smoke := changed(t, "# maxAuthErrors: 0", "maxAuthErrors: 50")
 	expect(t, "the smoke tests' limit", smoke.one(t, "AWS::CloudWatch::Alarm", "AlarmName",
-		"alb-oidc-rotator-auth-errors-orders-50dc6c495c0c9188"), map[string]string{"Threshold": "3"})
+		"alb-oidc-rotator-auth-errors-orders-50dc6c495c0c9188-0"), map[string]string{"Threshold": "3"})
 }
 
 // Two alarms of a load balancer's or client's name in different Regions or stacks are not told apart by people.

@@ -161,7 +161,7 @@ func TestAClientsOwnAddressesGetWhatIsAboutTheirClient(t *testing.T) {
 	}
 	// Both topics hear of a client's alarms, that of all of every alarm.
 	for name, topics := range map[string]int{"orders-web/secret-age": 2, "shop-web/rotation-long": 2,
-		"rotation-failed": 1, "auth-errors-orders-50dc6c495c0c9188": 1} {
+		"rotation-failed": 1, "auth-errors-orders-50dc6c495c0c9188-0": 1} {
 		r := tpl.one(t, "AWS::CloudWatch::Alarm", "AlarmName", "alb-oidc-rotator-"+name)
 		if n := len(r.Properties["AlarmActions"].([]any)); n != topics ||
 			len(r.Properties["OKActions"].([]any)) != topics {

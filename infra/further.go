@@ -11,6 +11,7 @@ import (
 	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
 
+	"alboidc.internal/shared/config"
 	"alboidc.internal/shared/rights"
 	"alboidc.internal/statemachine"
 )
@@ -19,14 +20,27 @@ import (
 // all; synth has written its template then. known are the places that are written down, nil if none are.
 func place(f *File, known *places, synth func(File) error) (*places, error) {
 	var p places
-	if known != nil {
+	if known.further() > 0 {
 		p = known.of(*f)
 	} else {
-		n, err := fitting(*f, synth)
+		sorted, deployed := known.first(*f)
+		n, err := fitting(*f, sorted, synth)
 		if err != nil || n == len(f.Clients) {
 			return nil, err
 		}
-		p = firstPlaces(*f, n)
+		if n < deployed {
+			return nil,
+				fmt.Errorf("clients: %d are in the stack %s by the file of places, but it has room for %d of them "+
+					"now: what they have has grown, and none may move. Take load balancers, addresses or test users "+
+					"from them, "+
+					"or see docs/deploying.md#hundreds-of-clients", deployed, f.Stack.Name, n)
+		}
+		p = firstPlaces(sorted, n)
+	}
+	if p.Stacks > config.MaxPlace {
+		return nil,
+			fmt.Errorf("clients: need %d further stacks, at most %d are possible: put some of the new ones into "+
+				"another file with another stack.name", p.Stacks, config.MaxPlace)
 	}
 	for i := range f.Clients {
 		f.Clients[i].Place = p.Clients[f.Clients[i].Name]
@@ -34,12 +48,14 @@ func place(f *File, known *places, synth func(File) error) (*places, error) {
 	return &p, nil
 }
 
-// fitting returns how many of the first clients fit into the stack itself.
-func fitting(f File, synth func(File) error) (int, error) {
+// fitting returns how many of the first clients of sorted fit into the stack itself, or of f, if all do.
+func fitting(f, sorted File, synth func(File) error) (int, error) {
 	var other error
 	fits := func(n int) bool {
-		some := f
-		some.Clients = f.Clients[:n]
+		some := sorted
+		if some.Clients = sorted.Clients[:n]; n == len(f.Clients) {
+			some = f
+		}
 		err := synth(some)
 		if !errors.As(err, new(tooLargeError)) && err != nil {
 			other = err
@@ -52,8 +68,8 @@ func fitting(f File, synth func(File) error) (int, error) {
 	}
 	n := sort.Search(most-1, func(i int) bool { return !fits(i + 1) })
 	if n == 0 && other == nil {
-		some := f
-		some.Clients = f.Clients[:1]
+		some := sorted
+		some.Clients = sorted.Clients[:1]
 		other = synth(some)
 	}
 	return n, other

@@ -91,8 +91,9 @@ func checkLimits(text []byte) error {
 	tooMuch := func(what string, n, most int) {
 		if n > most {
 			ps.Add("clients",
-				"need %s of %d, at most %d is possible: put some clients into another file with another stack.name",
-				what, n, most)
+				"need %s of %d, at most %d is possible in this stack: take load balancers, addresses or test "+
+					"users from "+
+					"them, or give some a later stack (docs/deploying.md#hundreds-of-clients)", what, n, most)
 		}
 	}
 	tooMuch("a number of resources", len(template.Resources), maxResources)

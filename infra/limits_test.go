@@ -60,7 +60,8 @@ func TestAsManyClientsAsPromisedFitIntoOneStack(t *testing.T) {
 func TestMoreThanFitsIntoOneStackIsRefusedBeforeItIsDeployed(t *testing.T) {
 	_, err := synthesized(crowd(t, clientsInStack, 6))
 	for _, want := range []string{"clients: need a number of resources of ",
-		"at most 500 is possible: put some clients into another file with another stack.name"} {
+		"at most 500 is possible in this stack: take load balancers, addresses or test users from them, or give some " +
+			"a later stack"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %s", err, want)
 		}

@@ -63,15 +63,38 @@ func run(version, template string) error {
 		return err
 	}
 	p, err := place(&file, known, func(f File) error { return synth(f, nil, functions, "") })
-	if err != nil || p == nil {
+	if err != nil {
 		return err
 	}
-	if changed, err := p.write(placesPath(path)); err != nil {
-		return err
-	} else if changed {
-		fmt.Fprintf(os.Stderr, "%s was written: it says which stack has which client. Commit it.\n", placesPath(path))
+	if p != nil || known != nil || len(file.Clients) >= noted {
+		if err := note(placesPath(path), file, known, p); err != nil {
+			return err
+		}
+	}
+	if p == nil {
+		return nil
 	}
 	return synth(file, p, functions, "")
+}
+
+// note writes the places down. p is nil if the stack itself has all clients.
+func note(path string, file File, known, p *places) error {
+	if p == nil {
+		all := firstPlaces(file, len(file.Clients))
+		p = &all
+	}
+	changed, err := p.write(path)
+	if err != nil || !changed {
+		return err
+	}
+	fmt.Fprintf(os.Stderr, "%s was written: it says which stack has which client. Commit it.\n", path)
+	if known == nil && p.Stacks > 0 {
+		fmt.Fprintf(os.Stderr,
+			"It has the first %d clients of the file in the stack %s. If that has others already, correct it "+
+				"before you deploy: nothing that is deployed may move (docs/deploying.md#hundreds-of-clients).\n",
+			p.in(0), file.Stack.Name)
+	}
+	return nil
 }
 
 func or(s, def string) string {

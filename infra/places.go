@@ -16,10 +16,11 @@ import (
 
 // places says which stack has what belongs to each client: 0 is the stack itself, the others are the further stacks of
 // a file that one stack has no room for. Names of parameters, schedules and alarms are the account's, and a secret is
-// kept by the stack that made it, so that nothing may move: the file of places is written when it is first needed, and
-// is to be committed.
+// kept by the stack that made it, so that nothing may move: the file of places is written before it is first needed,
+// and is to be committed.
 type places struct {
-	// Stacks is how many further stacks there are. One whose last client goes is still deployed, and takes new ones.
+	// Stacks is how many further stacks there are; 0 until the first is needed. One whose last client goes is still
+	// deployed, and takes new ones.
 	Stacks  int            `json:"stacks"`
 	Clients map[string]int `json:"clients"`
 	// Addresses are those that hear of single clients: who has confirmed a subscription must not have to again.
@@ -30,6 +31,10 @@ type places struct {
 // for each further load balancer; a template has at most 500 (CloudFormation user guide, "Quotas"), and some 80 are
 // there without any client. checkLimits counts them.
 const clientsInStack = 31
+
+// noted is from how many clients on places are written down, though the stack itself has room for all: nothing else
+// will tell which of them it has when one too many comes, at any place of the file.
+const noted = 10
 
 // As much is put into a stack by places. A client that has a place may still grow there.
 const (
@@ -67,8 +72,8 @@ func readPlaces(path string) (*places, error) {
 }
 
 func (p places) check(ps *strictjson.Problems) {
-	if p.Stacks < 1 || p.Stacks > config.MaxPlace {
-		ps.Add("stacks", "must be 1 to %d, not %d", config.MaxPlace, p.Stacks)
+	if p.Stacks < 0 || p.Stacks > config.MaxPlace {
+		ps.Add("stacks", "must be 0 to %d, not %d", config.MaxPlace, p.Stacks)
 	}
 	for field, numbers := range map[string]map[string]int{"clients": p.Clients, "addresses": p.Addresses} {
 		for _, name := range sorted(numbers) {
@@ -96,6 +101,26 @@ func (p places) write(path string) (changed bool, err error) {
 // of returns the places of the clients of a file: those that have one keep it, new ones go where there is room, and
 // what is not in the file any more is forgotten.
 func (p places) of(f File) places { return p.with(f, false) }
+
+// first returns a file with those clients first that have a place already, and how many they are.
+func (p *places) first(f File) (sorted File, deployed int) {
+	if p == nil {
+		return f, 0
+	}
+	var others []Client
+	sorted, all := f, f.Clients
+	sorted.Clients = nil
+	for _, c := range all {
+		if _, known := p.Clients[c.Name]; known {
+			sorted.Clients = append(sorted.Clients, c)
+		} else {
+			others = append(others, c)
+		}
+	}
+	deployed = len(sorted.Clients)
+	sorted.Clients = append(sorted.Clients, others...)
+	return sorted, deployed
+}
 
 // firstPlaces places the clients of a file for the first time. The first n stay in the stack itself, where they may be
 // deployed already; it takes no others.
@@ -142,6 +167,16 @@ func (p places) with(f File, full bool) places {
 		}
 	}
 	return out
+}
+
+// in counts the clients of a stack.
+func (p places) in(stack int) (n int) {
+	for _, place := range p.Clients {
+		if place == stack {
+			n++
+		}
+	}
+	return n
 }
 
 // room is how much of a stack is taken.

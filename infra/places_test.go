@@ -156,11 +156,7 @@ func TestFiveHundredClientsAreDeployed(t *testing.T) {
 	for n, tpl := range list {
 		buses := map[string]int{}
 		for id, r := range tpl.Resources {
-			for kind, property := range map[string]string{"AWS::SSM::Parameter": "Name",
-				"AWS::Scheduler::Schedule": "Name",
-				"AWS::CloudWatch::Alarm":   "AlarmName", "AWS::Events::Rule": "Name",
-				"AWS::SecretsManager::Secret": "Name",
-				"AWS::CloudWatch::Dashboard":  "DashboardName", "AWS::IAM::Role": "RoleName"} {
+			for kind, property := range nameOf {
 				if name := text(r.Properties[property]); r.Type == kind && name != "" {
 					names[kind+" "+name]++
 				}
@@ -346,6 +342,82 @@ func TestWhatHoldsStateStaysAsTheFileGrows(t *testing.T) {
 	}
 }
 
+// nameOf are the properties by which the account knows what a resource is.
+var nameOf = map[string]string{"AWS::SSM::Parameter": "Name", "AWS::Scheduler::Schedule": "Name",
+	"AWS::CloudWatch::Alarm": "AlarmName", "AWS::Events::Rule": "Name", "AWS::SecretsManager::Secret": "Name",
+	"AWS::CloudWatch::Dashboard": "DashboardName", "AWS::IAM::Role": "RoleName"}
+
+// CloudFormation makes what is new before it removes what is old, so that nothing may go from one resource to another:
+// what is edited in the file changes that client's resources, and of the others replaces, removes and moves nothing.
+func TestAnEditOfAClientMovesNothingOfOthers(t *testing.T) {
+	t.Parallel()
+	f := fleet(t, 6)
+	before := places{Stacks: 1, Clients: map[string]int{}, Addresses: map[string]int{}}
+	for i, c := range f.Clients {
+		before.Clients[c.Name] = i % 2
+	}
+	before = before.of(f)
+	synthesize := func(f File) map[string]string { // what is known by a name, and where
+		t.Helper()
+		p, err := place(&f, &before, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		list, err := synthesizedWith(f, p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out := map[string]string{}
+		for n, tpl := range list {
+			for id, r := range tpl.Resources {
+				name := text(r.Properties[nameOf[r.Type]])
+				if nameOf[r.Type] == "" || name == "" {
+					name = fmt.Sprint(n, " ", id)
+				}
+				out[r.Type+" "+name] = fmt.Sprint(n, " ", id)
+			}
+		}
+		return out
+	}
+	was := synthesize(f)
+	edited := f.Clients[4]
+	fresh := edited
+	fresh.Name, fresh.ClientID = "a-new-one", "new"
+	fresh.LoadBalancers = []string{strings.Replace(edited.LoadBalancers[0], "/app/", "/app/a-new-one-", 1)}
+	fresh.Secret.ARN = strings.Replace(edited.Secret.ARN, edited.Name, "a-new-one", 1)
+	for name, clients := range map[string][]Client{
+		"one more at the top":        slices.Insert(slices.Clone(f.Clients), 0, fresh),
+		"one less in the middle":     slices.Delete(slices.Clone(f.Clients), 4, 5),
+		"one renamed":                slices.Replace(slices.Clone(f.Clients), 4, 5, fresh),
+		"one goes to another tenant": slices.Replace(slices.Clone(f.Clients), 4, 5, withSettings(edited, "t2")),
+	} {
+		file := f
+		file.Clients = clients
+		is := synthesize(file)
+		theirs := func(what string) bool { // what is known of the client that is edited, or of its load balancers
+			return slices.ContainsFunc(append([]string{edited.Name, strings.ReplaceAll(edited.Name, "-", "")},
+				balancersOf([]Client{edited})...), func(s string) bool {
+				return strings.Contains(what, s) || strings.Contains(s, ":loadbalancer/") &&
+					strings.Contains(what, balancerName(s))
+			})
+		}
+		for what, where := range was {
+			switch now, kept := is[what]; {
+			case kept && now != where:
+				t.Errorf("%s: %s goes from %s to %s", name, what, where, now)
+			case !kept && !theirs(what):
+				t.Errorf("%s: %s at %s is removed, or replaced", name, what, where)
+			}
+		}
+	}
+}
+
+// withSettings is a client in another tenant.
+func withSettings(c Client, tenant string) Client {
+	c.IdentityProvider.Settings = []byte(strings.Replace(string(c.IdentityProvider.Settings), `"t"`, `"`+tenant+`"`, 1))
+	return c
+}
+
 // What a client has must stay in its stack, whatever becomes of the others and of the file's order.
 func TestAPlaceOnceGivenIsKept(t *testing.T) {
 	t.Parallel()
@@ -412,7 +484,9 @@ func TestPlacesThatCannotBeRightAreRefused(t *testing.T) {
 		`{"stacks": 1, "clients": {"a": 2}}`:                            "clients.a: must be 0, the stack itself",
 		`{"stacks": 1, "clients": {"a": -1}}`:                           "clients.a: must be 0",
 		`{"stacks": 1, "clients": {}, "addresses": {"x@y": 7}}`:         "addresses.x@y: must be 0",
-		`{"stacks": 0, "clients": {}}`:                                  "stacks: must be 1 to 99, not 0",
+		`{"stacks": 0, "clients": {"a": 0}}`:                            "",
+		`{"stacks": 0, "clients": {"a": 1}}`:                            "clients.a: must be 0",
+		`{"stacks": 100, "clients": {}}`:                                "stacks: must be 0 to 99, not 100",
 		`{"stacks": 1, "clients": {"a": 1, "a": 0}}`:                    "is given twice",
 		"{\n<<<<<<< HEAD\n \"stacks\": 1,\n=======":                     "put back the text that was committed last",
 		`{"stacks": 1, "clients": {"a": 1}, "client": {"places": "b"}}`: "client: is not known",
@@ -471,6 +545,32 @@ func TestTheFirstClientsOfAFileStayInTheStackItself(t *testing.T) {
 		if err != nil || p == nil || in != min(room, clientsInStack) || asked > 7 {
 			t.Errorf("room for %d: %d are in the stack itself, after %d tries (%v)", room, in, asked, err)
 		}
+	}
+	// What the stack has, by the file of places, stays there, wherever new clients are put into the file.
+	had := places{Clients: map[string]int{}}
+	for _, c := range f.Clients[30:] {
+		had.Clients[c.Name] = 0
+	}
+	room := func(n int) func(File) error {
+		return func(f File) error {
+			if len(f.Clients) > n {
+				return tooLargeError{os.ErrInvalid}
+			}
+			return nil
+		}
+	}
+	p, err := place(&f, &had, room(31))
+	if err != nil || p.in(0) != 31 || p.Clients["c0"] != 0 || p.Clients["c1"] != 1 {
+		t.Errorf("the places are %+v (%v)", p, err)
+	}
+	for name := range had.Clients {
+		if p.Clients[name] != 0 {
+			t.Errorf("client %s moved to %d", name, p.Clients[name])
+		}
+	}
+	if _, err := place(&f, &had, room(29)); err == nil || !strings.Contains(err.Error(), "30 are in the stack") ||
+		!strings.Contains(err.Error(), "none may move") {
+		t.Errorf("clients that have grown: %v", err)
 	}
 	if _, err := place(&f, nil, func(File) error { return os.ErrInvalid }); err != os.ErrInvalid {
 		t.Errorf("got %v", err)

@@ -67,7 +67,7 @@ var calls = map[string]struct {
 	"CreateSecret":    {"createsecret", forward(asks{"import": "$plan.import", "canaries": "$canaries"})},
 	"VerifyNewSecret": {"smoketest", forward(asks{"checks": "credential", "wait": "true"})},
 	"SetTargetSecret": {"updatealb", forward(asks{"round": entered, "targets": "$states.input",
-		"proven": "$proven", "canaries": "$canaries"})},
+		"proven": "$proven"})},
 	"TestCanaries": {"smoketest", forward(asks{"checks": "credential redirect login", "canaries": "true",
 		"targets": "$targets"})},
 	"CreateReplacement": {"createsecret", forward(asks{"import": "$plan.import", "repair": "true"})},

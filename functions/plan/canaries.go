@@ -2,8 +2,10 @@ package plan
 
 import (
 	"context"
+	"maps"
 	"slices"
 
+	"alboidc.internal/shared/config"
 	"alboidc.internal/shared/rotation"
 )
 
@@ -36,22 +38,45 @@ func (p *planning) chooseCanaries(context.Context) error {
 		return nil
 	}
 	p.out.Targets = marked
+	p.out.Warnings = append(p.out.Warnings, warnOfTwoRegistrations(p.Config, marked)...)
 	return nil
 }
 
-// leaveOthers leaves, to a rollback of a secret that only canaries were given, only those: every other target has the
-// secret that stays.
+// warnOfTwoRegistrations warns of load balancers of a pair on which some rules use the next registration while the
+// others do not yet. Of one host, they share a session, and what the other registration began ends.
+func warnOfTwoRegistrations(c config.Client, marked []rotation.Target) (warnings []string) {
+	if !c.IsPair() {
+		return nil
+	}
+	both := map[string][2]bool{}
+	for _, t := range marked {
+		has := both[t.LoadBalancerARN]
+		both[t.LoadBalancerARN] = [2]bool{has[0] || t.Canary, has[1] || !t.Canary}
+	}
+	for _, arn := range slices.Sorted(maps.Keys(both)) {
+		if both[arn] == [2]bool{true, true} {
+			warnings = append(warnings,
+				"only some rules of "+arn+" are canaries: until the others follow, spreadSeconds "+
+					"and a test later, its rules use both registrations of the pair, and people who go from one to "+
+					"another on "+
+					"the same host are sent to the identity provider again; make the whole load balancer a "+
+					"canary, or give "+
+					"the rules sessionCookieName of their own")
+		}
+	}
+	return warnings
+}
+
+// leaveOthers leaves, to a rollback of a secret that not every target was given, only those that were: every other one
+// has the secret that stays.
 func (p *planning) leaveOthers(ctx context.Context) error {
 	goes, stays := p.undone()
 	if goes == "" {
 		return nil
 	}
-	has := p.journal.Has(goes, stays)
-	if has == nil {
-		return nil
-	}
-	if labels, err := p.Labels(ctx); err != nil || labels.Current != stays {
-		return err // with another AWSCURRENT all have to be set
+	has, err := p.Given(ctx, goes, stays, p.in.Targets)
+	if err != nil || has == nil {
+		return err
 	}
 	given := []rotation.Target{}
 	for _, t := range p.out.Targets {
@@ -60,6 +85,7 @@ func (p *planning) leaveOthers(ctx context.Context) error {
 			given = append(given, t)
 		}
 	}
+	p.out.Spared = len(p.out.Targets) - len(given)
 	p.out.Targets = given
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"alboidc.internal/functions/internal/fakes"
 	"alboidc.internal/functions/plan"
 	"alboidc.internal/shared/config"
+	"alboidc.internal/shared/idp/idptest/memory"
 	"alboidc.internal/shared/rotation"
 )
 
@@ -47,6 +48,11 @@ func TestWhichTargetsAreCanaries(t *testing.T) {
 		}, 0, ""},
 		"all of them": {plain, func(w *fakes.World) { withLogin(w); w.ALB.Tag(canaryTag, "true") }, 0,
 			"every target is a canary"},
+		"one rule of a pair's load balancer": {plain, func(w *fakes.World) {
+			withLogin(w)
+			w.Client.IdentityProvider.ClientPair, w.Client.SmokeTests.Login[0].Canary = second, true
+			w.ALB.TagOn(fakes.Listener, canaryTag, "true")
+		}, 1, "its rules use both registrations of the pair"},
 		"no login test": {plain, func(w *fakes.World) {
 			w.ALB.AddRules(1)
 			w.ALB.TagOn(fakes.Listener, canaryTag, "true")
@@ -55,6 +61,9 @@ func TestWhichTargetsAreCanaries(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w, _ := newWorld(t)
+			if strings.Contains(name, "pair") {
+				w, _ = slotWorld(t, memory.SlotOptions{Single: true})
+			}
 			c.prepare(w)
 			p, err := makePlan(w, c.request)
 			if err != nil || len(p.Targets) != 2 {
@@ -101,24 +110,49 @@ func TestARollbackLeavesAloneWhatNeverHadTheSecret(t *testing.T) {
 			if err != nil || p.Action != rotation.Rollback || len(p.Targets) != c.targets {
 				t.Errorf("the next execution's plan is to %s, on %+v (%v)", p.Action, p.Targets, err)
 			}
-			p, err = fakes.Call(w, plan.Handler{Deps: w.Deps()}.Handle, rotation.PlanInput{Common: w.Common(),
-				Action: rotation.PlanDiscover, Undo: true, Targets: p.Targets, From: rotation.Ref{VersionID: older},
-				To: rotation.Ref{VersionID: newer}, Request: json.RawMessage(plain)})
-			if err != nil || len(p.Targets) != c.targets {
+			p, err = searchBack(w, p.Targets)
+			if err != nil || len(p.Targets) != c.targets || p.Spared != 2-c.targets {
+				t.Errorf("the rollback is on %+v, and spares %d (%v)", p.Targets, p.Spared, err)
+			}
+		})
+	}
+	for name, c := range map[string]struct {
+		prepare  func(*fakes.World, *memory.Vendor)
+		canaries bool
+		targets  int
+	}{
+		"while the secret that goes is AWSCURRENT": {func(w *fakes.World, v *memory.Vendor) {
+			secondSecret(w, v, "AWSCURRENT") // by a person, before it was tested
+			note(w, older, listenerTarget)
+		}, true, 2},
+		"never made":                   {func(*fakes.World, *memory.Vendor) {}, true, 0},
+		"never made, without canaries": {func(*fakes.World, *memory.Vendor) {}, false, 2},
+		"stored by a person, and was AWSCURRENT": {func(w *fakes.World, v *memory.Vendor) {
+			secondSecret(w, v, "AWSPREVIOUS")
+			j := w.Journal.Get()
+			delete(j.Secrets, newer)
+			w.Journal.Set(j)
+		}, true, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w, v := newWorld(t)
+			withLogin(w)
+			c.prepare(w, v)
+			known := []rotation.Target{{Region: "eu-central-1", LoadBalancerARN: w.Client.LoadBalancers[0],
+				ListenerARN: fakes.Listener, Canary: c.canaries}}
+			if p, err := searchBack(w, known); err != nil || len(p.Targets) != c.targets {
 				t.Errorf("the rollback is on %+v (%v)", p.Targets, err)
 			}
 		})
 	}
-	w, v := newWorld(t)
-	withLogin(w)
-	secondSecret(w, v, "AWSCURRENT") // by a person, before it was tested
-	note(w, older, listenerTarget)
-	p, err := fakes.Call(w, plan.Handler{Deps: w.Deps()}.Handle, rotation.PlanInput{Common: w.Common(),
-		Action: rotation.PlanDiscover, Undo: true, From: rotation.Ref{VersionID: older},
-		To: rotation.Ref{VersionID: newer}})
-	if err != nil || len(p.Targets) != 2 {
-		t.Errorf("while the secret that goes is AWSCURRENT, the rollback is on %+v (%v)", p.Targets, err)
-	}
+}
+
+// searchBack makes a rollback's search.
+func searchBack(w *fakes.World, known []rotation.Target) (rotation.Plan, error) {
+	return fakes.Call(w, plan.Handler{Deps: w.Deps()}.Handle, rotation.PlanInput{Common: w.Common(),
+		Action: rotation.PlanDiscover, Undo: true, Targets: known, From: rotation.Ref{VersionID: older},
+		To: rotation.Ref{VersionID: newer}, Request: json.RawMessage(plain)})
 }
 
 const listenerTarget = fakes.Listener + " "

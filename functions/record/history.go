@@ -278,6 +278,7 @@ func (h *History) fill(r *evidence.Record) {
 	}
 	var targets []rotation.Target
 	h.variable("targets", &targets)
+	h.variable("spared", &r.Spared)
 	for _, t := range targets {
 		known, is := h.set[t.Key()]
 		if !is {

@@ -457,6 +457,10 @@ func (r *retirement) tellInterruption(began time.Time) {
 	case r.journal.Promotion.RepairedFrom(r.seen.Version):
 		r.tell("Every load balancer node has had the new secret since %s at the latest.",
 			rotation.Timestamp(r.journal.LastWrite.Add(r.SpreadTime())))
+		if at := r.journal.FollowedAt(r.journal.Promotion.To, r.Config.FollowersDelay()); !at.IsZero() {
+			r.tell("What follows AWSCURRENT, rules of controllers among it, has it at %s at the latest "+
+				"(followers.maxDelaySeconds): logins there fail until then.", rotation.Timestamp(at))
+		}
 	case !began.IsZero():
 		r.tell("This was not without downtime (allowInterruption): from %s on, for at most %s, logins and session "+
 			"refreshes could fail, until every load balancer node had %s.",

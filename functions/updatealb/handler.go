@@ -37,7 +37,13 @@ func (h Handler) Handle(ctx context.Context, in rotation.UpdateInput) (rotation.
 	if err := note(ctx, s); err != nil {
 		return rotation.UpdateOutput{}, err
 	}
-	out, err := newRound(s, in, change).setAll(ctx)
+	r := newRound(s, in, change)
+	if in.Undo {
+		if r.has, err = s.Given(ctx, in.From.VersionID, in.To.VersionID, in.Targets); err != nil {
+			return rotation.UpdateOutput{}, err
+		}
+	}
+	out, err := r.setAll(ctx)
 	if err != nil {
 		return rotation.UpdateOutput{}, err
 	}
@@ -80,13 +86,11 @@ func noteGiven(ctx context.Context, s *invocation.Invocation, in rotation.Update
 	if err != nil {
 		return err
 	}
-	var canaries []string
-	if in.Canaries {
-		for _, t := range in.Targets {
-			canaries = append(canaries, t.Key())
-		}
+	var keys []string
+	for _, t := range in.Targets {
+		keys = append(keys, t.Key())
 	}
-	if !j.Give(in.To.VersionID, canaries...) {
+	if !j.Give(in.To.VersionID, keys...) {
 		return nil
 	}
 	return s.Journal.Save(ctx, j)

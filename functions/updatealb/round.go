@@ -22,6 +22,9 @@ const left = "left"
 // follows is the answer for a target that a controller owns, to which it is left.
 const follows = "follows"
 
+// spared is the answer, in a rollback, for a target that was never given the secret that goes.
+const spared = "spared"
+
 const (
 	// share is the most that a target leaves of its time for each one after it in a rollback, so that one whose calls
 	// hang holds up no other. Where less is left, all have as much of it.
@@ -56,6 +59,8 @@ type round struct {
 	// longest is the longest time that a target has taken in this call.
 	longest  time.Duration
 	patience time.Duration
+	// has says, in a rollback, whether a target may have the secret that goes; nil if any may.
+	has func(target string) bool
 }
 
 func newRound(s *invocation.Invocation, in rotation.UpdateInput, change alb.Change) *round {
@@ -74,13 +79,15 @@ func (r *round) key(t rotation.Target) string {
 	return base64.RawURLEncoding.EncodeToString(sum[:12])
 }
 
-// order returns the targets that are not set yet: first those that are not known to be slow, then the others, the one
-// whose turn was longest ago first. It takes over the results of the others.
+// order returns the targets that are not set yet, and have to be: first those that are not known to be slow, then the
+// others, the one whose turn was longest ago first. It takes over the results of the others.
 func (r *round) order(marks map[string]journal.Mark) []rotation.Target {
 	var todo, slow []rotation.Target
 	for _, t := range r.in.Targets {
 		m, known := marks[r.key(t)]
 		switch {
+		case r.has != nil && !r.has(t.Key()):
+			r.set[t.Key()] = spared
 		case r.in.Round == "" || !known || !m.Fresh(r.s.Now()):
 			todo = append(todo, t)
 		case m.Result == "":

@@ -86,15 +86,26 @@ func (w *world) follow(rules ...string) *followers {
 		w.t.Fatal(err)
 	}
 	fs.list = []*follower.Follower{controller, app}
+	for _, r := range w.Stack.ELB.Current(w.Site.LoadBalancers[0]).Listeners[0].Rules {
+		if r.Default && slices.Contains(rules, w.Stack.ELB.Current(w.Site.LoadBalancers[0]).Listeners[0].ARN) {
+			rules = append(slices.Clip(rules), r.ARN)
+		}
+	}
 	w.mu.Lock()
-	w.apps = append(w.apps, app)
+	w.apps, w.followed = append(w.apps, app), append(w.followed, rules...)
 	w.hooks = append(w.hooks, fs.hear)
 	w.mu.Unlock()
 	return fs
 }
 
 func (w *world) newFollower(every, lag time.Duration, rules ...string) (*follower.Follower, error) {
-	return follower.New(context.Background(), follower.Options{Clock: w.clock, AWS: w.Stack.AWS, Region: scenario.Home,
+	at := func(region string) aws.Config { // the second load balancer may be in another account
+		if len(w.Stack.Others) > 0 && region == scenario.Away {
+			return w.Stack.AWSOf(workload, region)
+		}
+		return w.Stack.AWS(region)
+	}
+	return follower.New(context.Background(), follower.Options{Clock: w.clock, AWS: at, Region: scenario.Home,
 		SecretARN: w.SecretARN, JSONKey: w.Config.Secret.JSONKey, ClientIDKey: w.Config.Secret.ClientIDKey,
 		Every: every, Lag: lag, Rules: rules})
 }

@@ -65,8 +65,10 @@ type world struct {
 	// padded: a person has stored AWSCURRENT with something around it, which is theirs to put right.
 	padded bool
 	hooks  []func(execution string, e stepfunctions.Event)
-	// apps are followers that keep their secret to themselves.
-	apps []*follower.Follower
+	// apps are followers that keep their secret to themselves, followed the rules of a controller: after a repair both
+	// have the dead secret until they follow.
+	apps     []*follower.Follower
+	followed []string
 }
 
 // logs collects what the functions write.
@@ -187,13 +189,15 @@ func (w *world) check(when string) {
 	now := w.clock.Now()
 	store := w.Stack.IdP.Store()
 	for _, u := range w.Stack.SecretsInUse(w.seen, now) {
-		if !store.Accepts(u.ClientID, u.Secret, now) && (w.dead == "" || u.Secret != w.dead || w.mended) {
+		if !store.Accepts(u.ClientID, u.Secret, now) && (w.dead == "" || u.Secret != w.dead ||
+			w.mended && !slices.Contains(w.followed, cmp.Or(u.RuleARN, u.ListenerARN))) {
 			w.violate("G1 %s: node %d of %s uses a secret that the identity provider refuses", when, u.Node, u.RuleARN+
 				u.ListenerARN)
 		}
 	}
 	for _, app := range w.apps {
-		if id, value := app.Uses(); !store.Accepts(cmp.Or(id, w.ClientID), value.Reveal(), now) {
+		if id, value := app.Uses(); value.Reveal() != w.dead &&
+			!store.Accepts(cmp.Or(id, w.ClientID), value.Reveal(), now) {
 			w.violate("G1 %s: an application that follows AWSCURRENT uses a secret that the identity provider refuses",
 				when)
 		}

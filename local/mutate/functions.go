@@ -77,8 +77,11 @@ var ofTheFunctions = map[string][]fault{
 		{"functions/plan/handler.go Handle", `p.rediscover, p.leaveOthers,`, `p.rediscover,`, "the rollback is on"},
 		{"functions/plan/handler.go Handle", `p.leaveOthers, p.chooseCanaries,`, `p.chooseCanaries,`,
 			"the next execution's plan"},
-		{"functions/plan/canaries.go leaveOthers", `labels.Current != stays`, `labels.Current == ""`,
-			"that goes is AWSCURRENT"},
+		{"functions/invocation/given.go Given", `labels.Current != stays`, `labels.Current == ""`,
+			"while_the_secret"},
+		{"functions/invocation/given.go Given", `!known && `, `false && `, "never_made"},
+		{"functions/invocation/given.go Given", ` && labels.Previous != goes`, ``, "was_AWSCURRENT"},
+		{"functions/invocation/given.go Given", ` && rotation.CountCanaries(targets) > 0`, ``, "without_canaries"},
 	},
 	"functions/smoketest TestCanariesAreTestedByTheirTestsWhenTheyHaveTheSecret": {
 		{"functions/smoketest/handler.go test", `if err := s.WaitForSpread(ctx); err != nil {`,
@@ -92,8 +95,9 @@ var ofTheFunctions = map[string][]fault{
 	"functions/updatealb TestWhoMayHaveTheSecretIsNotedBeforeItIsWritten": {
 		{"functions/updatealb/handler.go Handle", `if err := noteGiven(ctx, s, in); err != nil {`,
 			`if err := error(nil); err != nil {`, "is not noted"},
-		{"functions/updatealb/handler.go noteGiven", `if in.Canaries {`, `if false {`, "is not noted"},
-		{"functions/updatealb/handler.go noteGiven", `if in.Canaries {`, `if true {`, "leave out"},
+		{"functions/updatealb/handler.go noteGiven", `keys...)`, `keys[1:]...)`, "is not noted"},
+		{"functions/updatealb/round.go order", `case r.has != nil && !r.has(t.Key()):`, `case false:`,
+			"was never given"},
 	},
 	"functions/createsecret TestTheIntentIsWrittenFirstAndTheIDLast": {
 		{"functions/createsecret/handler.go intend", `Before: before,`,

@@ -20,7 +20,6 @@ var ofWhatTheyUse = map[string][]fault{
 	"shared/journal TestWhichTargetsMayHaveASecretIsNoted": {
 		{"shared/journal/canaries.go Has", `!e.Unused || `, ``, "once_AWSCURRENT"},
 		{"shared/journal/canaries.go Has", ` || e.Canaries.From != current`, ``, "a_third_AWSCURRENT"},
-		{"shared/journal/canaries.go Give", `next = nil`, `_ = next`, "on_the_others"},
 		{"shared/journal/canaries.go Give", `slices.Clone(e.Canaries.Targets)`, `nil`, "in_two_calls"},
 		{"shared/journal/journal.go Rename", `c.From == from`, `false`, "the_other_stored_again"},
 	},

@@ -75,6 +75,8 @@ type Record struct {
 	From    rotation.Ref `json:"from,omitzero"`
 	To      rotation.Ref `json:"to,omitzero"`
 	Targets []Target     `json:"targets,omitempty"`
+	// Spared counts the targets that a rollback left alone, since they never had the new secret.
+	Spared int `json:"spared,omitempty"`
 	// Labels are the moves of staging labels, Secrets what was done to secrets at the identity provider, in order.
 	Labels  []Move   `json:"labels,omitempty"`
 	Secrets []Change `json:"secrets,omitempty"`

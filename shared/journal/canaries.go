@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// Canaries are targets that were given a version's secret while every other target had that of From.
+// Canaries are the targets that were given a version's secret, canaries first, while every other had that of From.
 type Canaries struct {
 	From string `json:"from"`
 	// Targets are digests of their keys: the keys of hundreds would not fit.
@@ -20,23 +20,20 @@ func (j *Journal) Keep(version, from string) {
 	j.Secrets[version] = e
 }
 
-// Give notes, before targets are written, which of them may have a version's secret from then on: besides those noted
-// before, canaries, by their keys; any target, if there are none. changed is whether there is something to save.
-func (j *Journal) Give(version string, canaries ...string) (changed bool) {
+// Give notes, before targets are written, that these may have a version's secret from then on, besides those noted
+// before; not if any may. changed is whether there is something to save.
+func (j *Journal) Give(version string, targets ...string) (changed bool) {
 	e := j.Secrets[version]
-	if e.Canaries == nil { // any may have it
+	if e.Canaries == nil {
 		return false
 	}
 	next := &Canaries{From: e.Canaries.From, Targets: slices.Clone(e.Canaries.Targets)}
-	for _, key := range canaries {
+	for _, key := range targets {
 		if d := digest(key); !slices.Contains(next.Targets, d) {
 			next.Targets = append(next.Targets, d)
 		}
 	}
-	switch {
-	case len(canaries) == 0:
-		next = nil
-	case len(next.Targets) == len(e.Canaries.Targets):
+	if len(next.Targets) == len(e.Canaries.Targets) {
 		return false
 	}
 	e.Canaries = next

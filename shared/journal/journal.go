@@ -345,10 +345,14 @@ func sameDocument(a, b *Journal) bool {
 // keepRemoved is how many removed secrets the journal remembers.
 const keepRemoved = 20
 
-// prune forgets the oldest removed secrets.
+// prune forgets the oldest removed secrets, and which targets had one that no rollback takes from them any more.
 func (j *Journal) prune() {
 	var gone []string
 	for v, e := range j.Secrets {
+		if e.Canaries != nil && (e.State == Removed || !e.Unused) {
+			e.Canaries = nil
+			j.Secrets[v] = e
+		}
 		if e.State == Removed {
 			gone = append(gone, v)
 		}

@@ -494,10 +494,13 @@ func TestOnlyTheOldestRemovedSecretsAreForgotten(t *testing.T) {
 	j := own(t, f)
 	j.Secrets["live"] = journal.Entry{State: journal.Live, IdPSecretID: "ocs-live"}
 	j.Secrets["intended"] = journal.Entry{State: journal.Intended}
+	canaries := &journal.Canaries{From: "live"}
+	j.Secrets["on canaries"] = journal.Entry{State: journal.Live, Unused: true, Canaries: canaries}
+	j.Secrets["promoted"] = journal.Entry{State: journal.Live, Canaries: canaries}
 	const removed, kept = 25, 20
 	for i := range removed {
-		j.Secrets[fmt.Sprintf("removed-%02d", i)] = journal.Entry{State: journal.Removed,
-			At: noon.Add(time.Duration(i) * time.Hour)}
+		j.Secrets[fmt.Sprintf("removed-%02d", i)] = journal.Entry{State: journal.Removed, Unused: true,
+			Canaries: canaries, At: noon.Add(time.Duration(i) * time.Hour)}
 	}
 	if err := save(t, f, j); err != nil {
 		t.Fatal(err)
@@ -508,10 +511,15 @@ func TestOnlyTheOldestRemovedSecretsAreForgotten(t *testing.T) {
 			t.Errorf("secret %d of %d is known: %v", i, removed, known)
 		}
 	}
-	if len(got) != kept+2 || got["live"].State != journal.Live || got["intended"].State != journal.Intended {
+	for version, e := range got {
+		if (e.Canaries != nil) != (version == "on canaries") {
+			t.Errorf("%s: the targets that had it are known: %t", version, e.Canaries != nil)
+		}
+	}
+	if len(got) != kept+4 || got["live"].State != journal.Live || got["intended"].State != journal.Intended {
 		t.Errorf("the journal holds %d secrets: %v", len(got), got)
 	}
-	if err := save(t, f, j); err != nil || len(own(t, f).Secrets) != kept+2 {
+	if err := save(t, f, j); err != nil || len(own(t, f).Secrets) != kept+4 {
 		t.Errorf("the next save holds %d: %v", len(own(t, f).Secrets), err)
 	}
 }

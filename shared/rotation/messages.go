@@ -193,6 +193,8 @@ type Plan struct {
 	// (RFC 3339); 0 and "" if the client has none, or if that is not known yet.
 	FollowersSeconds int    `json:"followersSeconds"`
 	FollowedAt       string `json:"followedAt"`
+	// Spared counts, in a rollback, the targets that never had the secret which goes, and are left alone.
+	Spared int `json:"spared"`
 	// Follows are the rules that are left to the controllers which own them.
 	Follows []string `json:"follows"`
 	// Provider is what the identity provider can do and has.
@@ -272,8 +274,6 @@ type UpdateInput struct {
 	// Round tells one round of the targets from every other: when its state was entered. It stays what it is when the
 	// call is tried again; empty in calls of an earlier definition.
 	Round string `json:"round,omitempty"`
-	// Canaries: of all targets only canaries may have the secret of To, these included.
-	Canaries bool `json:"canaries,omitempty"`
 	// Undo: the targets get the old secret back. What cannot be written back is dropped and reported, not refused, and
 	// a target that cannot have it now holds up no other.
 	Undo bool `json:"undo,omitempty"`
@@ -292,7 +292,8 @@ type UpdateOutput struct {
 type Updated struct {
 	Target string `json:"target"`
 	// Result is "updated", or "gone" if the listener or rule does not exist any more, or "left" if it is
-	// one of Target.Left and may not be changed, or "follows" if it is left to the controller that owns it.
+	// one of Target.Left and may not be changed, or "follows" if it is left to the controller that owns it, or
+	// "spared" if it never had the secret that a rollback takes back.
 	Result string `json:"result"`
 }
 

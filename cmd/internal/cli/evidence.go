@@ -273,6 +273,9 @@ func (a *app) recordMarkdown(e system.Entry) {
 	for _, t := range e.Targets {
 		item("target", strings.TrimSpace(t.Name+" "+t.Version+" "+stamp(t.Set)))
 	}
+	if e.Spared > 0 {
+		item("targets not touched", strconv.Itoa(e.Spared)+" that never had the new secret")
+	}
 	for _, c := range e.Checks {
 		result := "failed"
 		if c.OK {
