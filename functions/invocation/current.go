@@ -39,6 +39,22 @@ func (s *Invocation) ResolveCurrent(ctx context.Context, from, to string) (stand
 	}
 }
 
+// ResolveByText is ResolveCurrent for a call that needs the secret of to: once that is AWSCURRENT, the answer that has
+// the secret tells so, and the labels are read only if something else has to know them.
+func (s *Invocation) ResolveByText(ctx context.Context, from, to string) (stands, current string, err error) {
+	if to != "" {
+		is, err := s.Store.IsCurrent(ctx, to)
+		if err != nil {
+			return "", "", err
+		}
+		if is {
+			s.stays, s.looked = to, s.Now()
+			return to, to, nil
+		}
+	}
+	return s.ResolveCurrent(ctx, from, to)
+}
+
 // standsFor returns which of the two versions holds the secret of current; "" if neither does.
 func (s *Invocation) standsFor(ctx context.Context, current, from, to string) (string, error) {
 	switch current {

@@ -1,9 +1,11 @@
 package invocation_test
 
 import (
+	"context"
 	"testing"
 
 	"alboidc.internal/functions/internal/fakes"
+	"alboidc.internal/functions/invocation"
 	smtest "alboidc.internal/shared/awstest/secretsmanager"
 	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/idp/idptest/memory"
@@ -37,16 +39,18 @@ func TestAThirdVersionAsCurrentIsToldFromTheRotationsOwn(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w, _ := newWorld(t, memory.Options{})
-			w.Secrets.Add(newer, value)
-			c.world(w)
-			stands, on, err := open(t, w).ResolveCurrent(t.Context(), fakes.Old, newer)
-			if c.want == "" {
-				fakes.Failed(t, err, failure.Superseded, third)
-				return
-			}
-			if err != nil || stands != c.want || on != c.on {
-				t.Errorf("AWSCURRENT stands for %q, on %q (%v)", stands, on, err)
+			for how, resolve := range map[string]func(*invocation.Invocation, context.Context, string, string) (string,
+				string, error){"ResolveCurrent": (*invocation.Invocation).ResolveCurrent,
+				"ResolveByText": (*invocation.Invocation).ResolveByText} {
+				w, _ := newWorld(t, memory.Options{})
+				w.Secrets.Add(newer, value)
+				c.world(w)
+				stands, on, err := resolve(open(t, w), t.Context(), fakes.Old, newer)
+				if c.want == "" {
+					fakes.Failed(t, err, failure.Superseded, third)
+				} else if err != nil || stands != c.want || on != c.on {
+					t.Errorf("%s: AWSCURRENT stands for %q, on %q (%v)", how, stands, on, err)
+				}
 			}
 		})
 	}

@@ -50,8 +50,9 @@ type Deps struct {
 	// InVPC: the function runs in a VPC, which may have no way out.
 	InVPC bool
 
-	// Registrations makes the manager of a client's registration at its identity provider.
-	Registrations func(c config.Client) (idp.Registration, error)
+	// Registrations makes the managers of a client's registrations at its identity provider, one for each of
+	// c.ClientIDs().
+	Registrations func(c config.Client) ([]idp.Registration, error)
 	// Reached is what there is in the function's own account.
 	Reached
 	// Reach reaches what a client has in other accounts, by roles that are theirs; for whom says the session's name.
@@ -103,13 +104,22 @@ func SessionName(client, execution string) string {
 	}, name)
 }
 
-// Registrations returns a function that makes clients' registrations from the registry, each with d. Each is for one
-// call, and reads its admin credential once.
-func Registrations(d idp.Deps) func(config.Client) (idp.Registration, error) {
-	return func(c config.Client) (idp.Registration, error) {
+// Registrations returns a function that makes clients' registrations from the registry, each with d. They are for one
+// call, and read their admin credential once.
+func Registrations(d idp.Deps) func(config.Client) ([]idp.Registration, error) {
+	return func(c config.Client) (out []idp.Registration, err error) {
 		d := d
 		d.Secret = readOnce(d.Secret)
-		return registry.New(c.IdentityProvider.Type, c.IdentityProvider.Settings, registered(c), d)
+		for _, id := range c.ClientIDs() {
+			client := registered(c)
+			client.ClientID = id
+			r, err := registry.New(c.IdentityProvider.Type, c.IdentityProvider.Settings, client, d)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, r)
+		}
+		return out, nil
 	}
 }
 

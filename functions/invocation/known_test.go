@@ -94,8 +94,8 @@ func TestAProviderThatCanDoLessThanItSaysIsRefused(t *testing.T) {
 			w := fakes.New(t, memory.NewSlots(memory.SlotOptions{}, fakes.ClientID), memory.Initial)
 			c.change(&w.Client.IdentityProvider)
 			d := w.Deps()
-			d.Registrations = func(config.Client) (idp.Registration, error) {
-				return boasts{nil, c.model}, nil
+			d.Registrations = func(config.Client) ([]idp.Registration, error) {
+				return []idp.Registration{boasts{nil, c.model}, boasts{nil, c.model}}, nil
 			}
 			_, err := d.Open(t.Context(), w.Common())
 			fakes.Failed(t, err, failure.Internal, "the memory provider cannot")

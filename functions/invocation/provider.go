@@ -18,10 +18,11 @@ import (
 // provider makes the client's identity provider: as it is if its secrets have ids, else through package withoutids, by
 // the model that the configuration asks for.
 func (s *Invocation) provider() (idp.Provider, error) {
-	r, err := s.Registrations(s.Config)
+	all, err := s.Registrations(s.Config)
 	if err != nil {
 		return nil, err
 	}
+	r := all[0]
 	model, err := s.model(r.Capabilities())
 	if err != nil {
 		return nil, err
@@ -33,7 +34,7 @@ func (s *Invocation) provider() (idp.Provider, error) {
 			return withoutids.CurrentPrevious(x, book), nil
 		}
 	case idp.ClientPair:
-		return s.pair(r, book)
+		return s.pair(r, all[1], book)
 	case idp.InPlace:
 		if x, ok := r.(idp.Setter); ok {
 			return withoutids.InPlace(x, book), nil
@@ -69,20 +70,14 @@ func (s *Invocation) capabilities() (idp.Capabilities, error) {
 }
 
 // pair makes the provider of two registrations.
-func (s *Invocation) pair(r idp.Registration, book withoutids.Env) (idp.Provider, error) {
-	other := s.Config
-	other.ClientID = s.Config.IdentityProvider.ClientPair
-	r2, err := s.Registrations(other)
-	if err != nil {
-		return nil, err
-	}
-	a, ok := r.(idp.Setter)
-	b, also := r2.(idp.Setter)
+func (s *Invocation) pair(first, second idp.Registration, book withoutids.Env) (idp.Provider, error) {
+	a, ok := first.(idp.Setter)
+	b, also := second.(idp.Setter)
 	if !ok || !also {
 		return nil, failure.New(failure.Internal, "the %s provider cannot set the secrets of a pair",
 			s.Config.IdentityProvider.Type)
 	}
-	return withoutids.Pair(s.Config.ClientID, a, other.ClientID, b, book), nil
+	return withoutids.Pair(s.Config.ClientID, a, s.Config.IdentityProvider.ClientPair, b, book), nil
 }
 
 // Ends returns when the identity provider ends the current secret by itself; zero if it does not, does not say, or if

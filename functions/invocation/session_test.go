@@ -135,7 +135,7 @@ func TestAProviderThatCannotBeMadeIsTold(t *testing.T) {
 	t.Parallel()
 	w, _ := newWorld(t, memory.Options{})
 	d := w.Deps()
-	d.Registrations = func(config.Client) (idp.Registration, error) {
+	d.Registrations = func(config.Client) ([]idp.Registration, error) {
 		return nil, failure.New(failure.InvalidInput, "not with these settings")
 	}
 	_, err := d.Open(t.Context(), w.Common())

@@ -397,17 +397,31 @@ func (p *planning) wereTargets(some []rotation.Target) []rotation.Target {
 	})
 }
 
-func (p *planning) decision(ctx context.Context) (rotation.Decision, error) {
+// looked is how old the look at the labels may be by which is decided.
+const looked = 5 * time.Second
+
+// list checks the registration, sees whether AWSCURRENT is dead if a repair is asked for, and lists the secrets.
+func (p *planning) list(ctx context.Context) ([]idp.Secret, error) {
+	if !p.request.Repair { // which takes minutes to prove that
+		ctx = idp.Together(ctx)
+	}
 	if err := p.Provider.Check(ctx); err != nil {
-		return rotation.Decision{}, err
+		return nil, err
 	}
 	if err := p.mustBeDead(ctx); err != nil {
-		return rotation.Decision{}, err
+		return nil, err
 	}
-	if err := p.LookAgain(ctx); err != nil { // finding the targets took time
-		return rotation.Decision{}, err
+	if err := p.LookAgainAfter(ctx, looked); err != nil { // finding the targets may have taken long
+		return nil, err
 	}
-	listed, err := p.Provider.List(ctx)
+	if err := p.TellProvider(ctx); err != nil {
+		return nil, err
+	}
+	return p.Provider.List(ctx)
+}
+
+func (p *planning) decision(ctx context.Context) (rotation.Decision, error) {
+	listed, err := p.list(ctx)
 	if err != nil {
 		return rotation.Decision{}, err
 	}

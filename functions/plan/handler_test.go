@@ -569,3 +569,19 @@ func TestWhatFailsIsTold(t *testing.T) {
 		return err
 	}, "DescribeListeners", "DescribeRules", "DescribeTags") // a search that is throttled begins again
 }
+
+// A look at the labels is good for some seconds. A search of many load balancers takes longer.
+func TestWhatChangedDuringALongSearchIsSeen(t *testing.T) {
+	t.Parallel()
+	w, _ := newWorld(t)
+	const again = "version-stored-again"
+	w.Journal.Set(journal.Journal{Secrets: map[string]journal.Entry{ // so that the labels are read at the beginning
+		older: {State: journal.Live, IdPSecretID: "mem-1", At: w.Now.Add(-48 * time.Hour)}}})
+	w.Before("DescribeTags", func() {
+		w.Now = w.Now.Add(6 * time.Second)
+		w.Secrets.Add(again, memory.Initial, "AWSCURRENT")
+	})
+	if p, err := makePlan(w, plain); err != nil || p.From.VersionID != again {
+		t.Errorf("the plan goes by the labels from before the search: %s (%v)", p.From.VersionID, err)
+	}
+}

@@ -86,7 +86,7 @@ func promote(ctx context.Context, s *invocation.Invocation, j *journal.Journal,
 			return rotation.PromoteOutput{}, err
 		}
 	}
-	if err := s.Store.Promote(ctx, from, to); err != nil {
+	if err := s.Store.Promote(ctx, labels, from, to); err != nil {
 		return rotation.PromoteOutput{}, beginAgain(ctx, s, err)
 	}
 	if p.GraceUntil.IsZero() {
@@ -135,7 +135,7 @@ func undo(ctx context.Context, s *invocation.Invocation, j *journal.Journal, in 
 	if previous == in.To.VersionID || previous == in.From.VersionID || previous == to || previous == from {
 		previous = ""
 	}
-	if err := s.Store.Restore(ctx, from, to, previous, in.From.VersionID, in.To.VersionID); err != nil {
+	if err := s.Store.Restore(ctx, labels, from, to, previous, in.From.VersionID, in.To.VersionID); err != nil {
 		return beginAgain(ctx, s, err)
 	}
 	ends := j.Promotion != nil && j.Promotion.To == in.To.VersionID

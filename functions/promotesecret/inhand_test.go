@@ -55,8 +55,7 @@ func TestAWSCURRENTThatMovesMeanwhileIsLookedAtAgain(t *testing.T) {
 					To: rotation.Ref{VersionID: newer}, GracePeriodSeconds: 3600})
 				return err
 			}
-			w.Before("DescribeSecret", func() {})
-			w.Before("DescribeSecret", func() { w.Secrets.Add("by-hand", c.value, "AWSCURRENT") })
+			w.Before("AWSCURRENT", func() { w.Secrets.Add("by-hand", c.value, "AWSCURRENT") })
 			fakes.Failed(t, promote(), failure.Unavailable, "in the middle of this call")
 			if err := promote(); c.then == "" && err != nil || c.then != "" && !failure.Is(err, c.then) {
 				t.Errorf("the next try ended with %v", err)

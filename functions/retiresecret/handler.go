@@ -225,7 +225,8 @@ func (r *retirement) mayGoAnyway(err error) bool {
 func (r *retirement) lookUse(ctx context.Context) (err error) {
 	u, ok := r.Provider.(idp.UseReporter)
 	p := r.journal.Promotion
-	if !ok || r.seen.Action != rotation.RetireDisable || p == nil || p.From != r.seen.Version || p.At.IsZero() {
+	if !ok || !r.Capable.TellsUse || r.seen.Action != rotation.RetireDisable || p == nil ||
+		p.From != r.seen.Version || p.At.IsZero() {
 		return nil
 	}
 	if err := r.TellProvider(ctx); err != nil {

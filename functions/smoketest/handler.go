@@ -85,7 +85,7 @@ func checkCurrent(ctx context.Context, s *invocation.Invocation, in rotation.Smo
 	if in.Rehearse {
 		return nil
 	}
-	stands, current, err := s.ResolveCurrent(ctx, in.From.VersionID, in.To.VersionID)
+	stands, current, err := s.ResolveByText(ctx, in.From.VersionID, in.To.VersionID)
 	if err == nil && in.MustBeCurrent && stands != in.To.VersionID {
 		return failure.New(failure.Precondition,
 			"AWSCURRENT is on version %s, not on %s, which would be put on every target again: somebody moved it back",

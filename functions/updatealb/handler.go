@@ -57,7 +57,7 @@ func prepare(ctx context.Context, s *invocation.Invocation, in rotation.UpdateIn
 	}
 	stands := ""
 	if in.From.VersionID != "" { // a call of an earlier definition does not tell
-		if stands, _, err = s.ResolveCurrent(ctx, in.From.VersionID, in.To.VersionID); err != nil {
+		if stands, _, err = s.ResolveByText(ctx, in.From.VersionID, in.To.VersionID); err != nil {
 			return c, err
 		}
 	}

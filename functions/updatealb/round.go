@@ -59,6 +59,8 @@ type round struct {
 	// longest is the longest time that a target has taken in this call.
 	longest  time.Duration
 	patience time.Duration
+	// read is what the request that checked the last target has read of the next one.
+	read *alb.Read
 	// has says, in a rollback, whether a target may have the secret that goes; nil if any may.
 	has func(target string) bool
 }
@@ -119,6 +121,9 @@ func (r *round) setAll(ctx context.Context) (rotation.UpdateOutput, error) {
 		}
 		_, slow := known[r.key(t)]
 		after := len(todo) - 1 - i
+		if r.change.Next = nil; after > 0 {
+			r.change.Next = &todo[i+1]
+		}
 		if slow || !r.change.Undo { // one that fails ends the call anyway
 			after = 0
 		}
@@ -206,7 +211,9 @@ func (r *round) try(ctx context.Context, t rotation.Target, after int) (result s
 			return follows, err
 		}
 	}
+	r.change.Read, r.read = r.read, nil
 	done, err := r.s.Balancers.SetSecret(ctx, t, r.change)
+	r.read = done.Next
 	if t.Left && failure.Is(err, failure.AccessDenied) {
 		return left, nil
 	}

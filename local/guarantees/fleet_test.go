@@ -218,6 +218,11 @@ func TestAFleetRotatesItsClientsInWaves(t *testing.T) {
 	if events, err := f.Stack.StepFunctions.History(execution); err != nil || len(events) > 100 {
 		t.Errorf("%d events, %v", len(events), err)
 	}
+	for _, r := range f.records(9) {
+		if r.Fleet != execution {
+			t.Errorf("by the evidence %s was started by fleet %q", r.Execution, r.Fleet)
+		}
+	}
 }
 
 func TestAFleetIsChosen(t *testing.T) {
@@ -501,6 +506,68 @@ func TestAFleetThatIsStoppedGoesOnWhereItWas(t *testing.T) {
 		t.Errorf("ended as %s %s: %+v", r.Status, text(r.Error), report)
 	}
 	f.well()
+}
+
+// Of a fleet that could not tell of its end the notifier tells; and of one that could, only the fleet. A rotation of it
+// that is stopped is healed all the same.
+func TestTheNotifierLooksAfterAFleet(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		prepare        func(*fleet)
+		ends, subjects string
+		golden         string
+	}{
+		"stopped": {func(f *fleet) { f.stopIn("AwaitEnds", "(fleet)") }, "",
+			"[fleet] needs attention: ended as ABORTED",
+			"fleet-aborted"},
+		"stopped before its first wave": {func(f *fleet) { f.stopIn("PlaceInWaves", "(fleet)") }, "",
+			"[fleet] needs attention: ended as ABORTED", "fleet-aborted"},
+		"incomplete": {func(f *fleet) { f.refuses("client-1") }, "FleetIncomplete",
+			"[client-1] refused: no new secret was made\n[fleet] rotated: 2 of 3 clients, 1 failed", ""},
+		"a rotation is stopped": {func(f *fleet) { f.stopIn("GracePeriod", "client-1") }, "FleetIncomplete",
+			"[client-1] stopped; a new execution puts it right\n[fleet] rotated: 2 of 3 clients, 1 failed\n" +
+				"[client-1] rotated: the new secret is in use", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFleet(t, 3)
+			if err := f.CreateHealing(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			c.prepare(f)
+			r, report, execution := f.rotated(`{"all": true, "reason": "yearly"}`)
+			if text(r.Error) != c.ends || (c.ends == "") != (r.Status == asl.Aborted) {
+				t.Errorf("ended as %s %s: %s\n%+v", r.Status, text(r.Error), text(r.Cause), report)
+			}
+			f.Stack.Faults.Clear()
+			f.pass(8 * 24 * time.Hour)
+			if got := f.subjects(); got != c.subjects {
+				t.Errorf("people read\n%s", got)
+			}
+			if c.golden != "" {
+				goldenFile(t, "testdata/messages/"+c.golden, f.message())
+				if m := f.Stack.SNS.Messages(f.TopicARN); !strings.Contains(m[0].Message,
+					"--execution-arn "+execution+"\n") {
+					t.Errorf("the command is for another execution:\n%s", m[0].Message)
+				}
+			}
+			f.well()
+		})
+	}
+}
+
+// stopIn stops the execution of a client, or of the fleet, as it enters a state.
+func (f *fleet) stopIn(state, client string) {
+	var once sync.Once
+	f.world.mu.Lock()
+	defer f.world.mu.Unlock()
+	f.hooks = append(f.hooks, func(execution string, e stepfunctions.Event) {
+		fleets := strings.Contains(execution, statemachine.FleetSuffix+":")
+		if e.StateEntered != nil && e.StateEntered.Name == state && fleets == (client == "(fleet)") &&
+			(fleets || strings.HasPrefix(nameOf(execution), "fleet-"+client+"-")) {
+			once.Do(func() { f.clock.Go(func() { f.stop(execution) }) })
+		}
+	})
 }
 
 // outcomeOf is how the last rotation of a client ended, by the journal.

@@ -283,7 +283,7 @@ var ofTheFunctions = map[string][]fault{
 	"functions/plan TestEachReasonAgainstARotationIsTold": {
 		{"functions/plan/handler.go rotationRefusals", `slices.Clone(p.found.Refusals)`,
 			`[]string{}`, "a target of the same client under another issuer"},
-		{"functions/plan/handler.go decision", `if err := p.Provider.Check(ctx); err != nil {`,
+		{"functions/plan/handler.go list", `if err := p.Provider.Check(ctx); err != nil {`,
 			`if err := error(nil); err != nil {`, "the provider has a reason"},
 	},
 	"functions/plan TestFinishingNeedsTheNewSecretToBeAccepted": {
@@ -305,8 +305,12 @@ var ofTheFunctions = map[string][]fault{
 			`p.prove,`, "TestWhatAPersonStoresMustBeInTheConfiguredForm"},
 		{"functions/plan/handler.go proveNew", `if err := mustBeNew(ctx, p.Invocation, p.decided); err != nil {`,
 			`if err := error(nil); err != nil {`, "got error"},
-		{"functions/plan/handler.go decision", `if err := p.LookAgain(ctx); err != nil {`,
+		{"functions/plan/handler.go list", `if err := p.TellProvider(ctx); err != nil {`,
 			`if err := error(nil); err != nil {`, "got error"},
+	},
+	"functions/plan TestWhatChangedDuringALongSearchIsSeen": {
+		{"functions/plan/handler.go list", `if err := p.LookAgainAfter(ctx, looked); err != nil {`,
+			`if err := error(nil); err != nil {`, "the plan goes by the labels from before the search"},
 	},
 	"functions/plan TestWhatTheFirstTextNamedIsSearchedUntilTheRotationHasEnded": {
 		{"functions/plan/handler.go markLeft", `!in.Undo && before[t.Key()] && found.Left[t.LoadBalancerARN]`,

@@ -82,7 +82,7 @@ var ofWhatTheyUse = map[string][]fault{
 	},
 	"shared/alb TestWhatAnotherHandChangesStays": {
 		{"shared/alb/set.go attempts", `3`, `1`, "TestWhatAnotherHandChangesStays"},
-		{"shared/alb/set.go set", `before, err := w.readTwice(ctx)`,
+		{"shared/alb/set.go set", `before, err := w.readTwice(ctx, c.Read)`,
 			`before, err := w.readSettled(ctx)`, "TestWhatAnotherHandChangesStays"},
 	},
 	"shared/idp/withoutids TestAPairIsRightOnlyIfBothRegistrationsAre": {
@@ -280,10 +280,23 @@ var ofWhatTheyUse = map[string][]fault{
 			`_ = s.strip(ctx, l, pending, to); return nil`, "nobody knows where the labels are"},
 	},
 	"shared/versions TestAReadThatFailsSaysNothingAboutTheVersion": {
-		{"shared/versions/versions.go Exists", `case err != nil:`,
+		{"shared/versions/versions.go peek", `case err != nil:`,
 			`case false:`, "that could not be looked for exists"},
 		{"shared/versions/versions.go read", `case !errors.As(err, &missing):`,
 			`case !errors.As(err, &missing) && false:`, "counts as gone"},
+	},
+	"shared/versions TestAVersionSaysWhetherItIsCurrentAtThatMoment": {
+		{"shared/versions/versions.go IsCurrent", `slices.Contains(out.VersionStages, current)`,
+			`len(out.VersionStages) > 0`, "is AWSCURRENT"},
+	},
+	"shared/alb TestTheCheckOfATargetBeginsTheNext": {
+		{"shared/alb/set.go readTwice", `w.now().Sub(made.at) < readLasts`, `true`, "a rule, seconds later"},
+		{"shared/alb/set.go readTwice", `made.target == w.target.Key() && `, ``, "another rule than was read"},
+		{"shared/alb/set.go readWithNext", `missing(err) || `, ``, "a rule that is gone before"},
+	},
+	"shared/idp TestOnlyOneMomentSharesWhatWasRead": {
+		{"shared/idp/checked.go Share", `with != nil && with == c.with`, `with != nil && c.known`, "of another moment"},
+		{"shared/idp/checked.go Share", `with != nil && `, ``, "of no moment, for none"},
 	},
 	"shared/versions TestASecretMarkedForDeletionIsRefused": {
 		{"shared/versions/versions.go Describe", `if out.DeletedDate != nil {`,

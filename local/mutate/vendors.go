@@ -145,9 +145,9 @@ var ofTheVendors = map[string][]fault{
 	"shared/idp/cognito TestAnswersThatAreNotUnderstoodAreUnavailable": {
 		{"shared/idp/cognito/change.go Create", `made == nil || aws.ToString(made.ClientSecretId) == ""`,
 			`made == nil`, "TestAnswersThatAreNotUnderstoodAreUnavailable"},
-		{"shared/idp/cognito/cognito.go List", `out.ClientSecrets == nil || aws.ToString(out.NextToken) != ""`,
+		{"shared/idp/cognito/cognito.go list", `out.ClientSecrets == nil || aws.ToString(out.NextToken) != ""`,
 			`out.ClientSecrets == nil`, "TestAnswersThatAreNotUnderstoodAreUnavailable"},
-		{"shared/idp/cognito/cognito.go List", `if aws.ToString(s.ClientSecretId) == "" {`,
+		{"shared/idp/cognito/cognito.go list", `if aws.ToString(s.ClientSecretId) == "" {`,
 			`if s.ClientSecretId == nil {`, "TestAnswersThatAreNotUnderstoodAreUnavailable"},
 	},
 	"shared/idp/cognito TestCheckSaysWhyAnAppClientCannotBeRotated": {
@@ -159,7 +159,7 @@ var ofTheVendors = map[string][]fault{
 	"shared/idp/cognito TestConformance": {
 		{"shared/idp/cognito/change.go explain", `case kind == failure.AccessDenied:`,
 			`case false:`, "forbidden, Remove is rejected and has no effect"},
-		{"shared/idp/cognito/cognito.go List", `out.ClientSecrets == nil || aws.ToString(out.NextToken) != ""`,
+		{"shared/idp/cognito/cognito.go list", `out.ClientSecrets == nil || aws.ToString(out.NextToken) != ""`,
 			`aws.ToString(out.NextToken) != ""`, "answered with other JSON, List is unavailable"},
 	},
 	"shared/idp/cognito TestRefusalsAreExplained": {
@@ -256,6 +256,16 @@ var ofTheVendors = map[string][]fault{
 	"shared/idp/keycloak TestTheSlotsAreRead": {
 		{"shared/idp/keycloak/keycloak.go Slots", `(until.IsZero() || until.After(k.now()))`,
 			`true`, "TestTheSlotsAreRead"},
+		{"shared/idp/keycloak/registration.go UnmarshalJSON", `r.Access.Manage && `, ``,
+			"/client-secret never came"},
+		{"shared/idp/keycloak/registration.go UnmarshalJSON", `strings.Trim(text, "*") != ""`, `true`,
+			"a secret that is masked"},
+		{"shared/idp/keycloak/registration.go UnmarshalJSON", `strings.HasPrefix(name, "client.secret.rotated")`,
+			`name == "client.secret.rotated"`, "its value hidden"},
+	},
+	"shared/idp/keycloak TestANewSecretIsMadeOnlyWhereAPolicyKeepsTheOldOne": {
+		{"shared/idp/keycloak/keycloak.go do", `if method != http.MethodGet {`, `if false {`,
+			"by what the first has changed"},
 	},
 	"shared/idp/okta TestARefusedTokenIsExplained": {
 		{"shared/idp/okta/request.go errorCode", `, oauthPattern.MatchString(e.ErrorCode):`, `:`, "in Okta's own form"},

@@ -85,13 +85,15 @@ func (f *fixture) check(err error) {
 }
 
 // balancersOf is what is tested, over the SDK's client.
-func (f *fixture) balancersOf() *alb.Balancers {
+func (f *fixture) balancersOf() *alb.Balancers { return f.balancersAt(time.Now) }
+
+func (f *fixture) balancersAt(now func() time.Time) *alb.Balancers {
 	return alb.New(func(region string) alb.API {
 		if region != "eu-central-1" && region != "us-east-1" {
 			f.t.Fatalf("a client for Region %q", region)
 		}
 		return elb.NewFromConfig(awsapi.Config(f, region))
-	}, time.Now, func(ctx context.Context, d time.Duration) error {
+	}, now, func(ctx context.Context, d time.Duration) error {
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		f.slept += d

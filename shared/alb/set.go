@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
@@ -28,7 +29,22 @@ type Change struct {
 	Secret   secret.Value
 	// Undo: the target gets an old secret back. What cannot be written back is then dropped and reported, not refused.
 	Undo bool
+	// Next is the target that is set right after this one, if there is one: the request that checks this one reads it,
+	// too, where it can.
+	Next *rotation.Target
+	// Read is what the change before has read of this one (Done.Next), or nil.
+	Read *Read
 }
+
+// Read is what was read of a target.
+type Read struct {
+	target string // its key
+	state  *state
+	at     time.Time
+}
+
+// readLasts is how long a read counts as the first of the two in a row that must agree before a write.
+const readLasts = 5 * time.Second
 
 // Result is what became of a target, as in rotation.UpdateOutput.
 type Result string
@@ -45,6 +61,8 @@ type Done struct {
 	Result Result
 	// Notice is what people must know about other hands on the target, or about what was dropped; mostly empty.
 	Notice string
+	// Next is what was read of Change.Next, for the change of that; nil if nothing was.
+	Next *Read
 }
 
 // attempts is how often a target is set if other fields of it change meanwhile.
@@ -71,13 +89,14 @@ func (b *Balancers) SetSecret(ctx context.Context, t rotation.Target, c Change) 
 			return Done{}, err
 		}
 		if moved == "" {
-			return Done{Result: result, Notice: strings.Join(w.notices, " ")}, nil
+			return Done{Result: result, Notice: strings.Join(w.notices, " "), Next: w.next}, nil
 		}
 		if try == attempts {
 			return Done{}, failure.New(failure.TargetDrift, "%s did not stay as it was when its secret was set: %s is "+
 				"different; another hand changes it at the same time: wait until that is done, then try again",
 				t.Name, moved)
 		}
+		c.Read = nil
 		w.tell("%s of %s was changed by another hand while its secret was set; both changes are there now, look "+
 			"whether they are as you want them.", moved, t.Name)
 	}
@@ -85,7 +104,7 @@ func (b *Balancers) SetSecret(ctx context.Context, t rotation.Target, c Change) 
 
 // set makes one attempt. moved is a field that another hand changed meanwhile on a target that is still the client's.
 func (w *writer) set(ctx context.Context, c Change) (result Result, moved string, err error) {
-	before, err := w.readTwice(ctx)
+	before, err := w.readTwice(ctx, c.Read)
 	if err != nil {
 		return "", "", err
 	}
@@ -133,6 +152,8 @@ type writer struct {
 	target rotation.Target
 	// notices are told to people.
 	notices []string
+	// next is what was read of Change.Next.
+	next *Read
 }
 
 func (w *writer) tell(format string, args ...any) {
@@ -152,42 +173,70 @@ type state struct {
 
 // read reads the target's present state; nil if it does not exist.
 func (w *writer) read(ctx context.Context) (*state, error) {
-	var s *state
-	var err error
-	if w.target.RuleARN != "" {
-		s, err = w.readRule(ctx)
-	} else {
-		s, err = w.readListener(ctx)
-	}
+	states, err := w.readAll(ctx, w.target)
 	if missing(err) {
 		return nil, nil
 	}
-	return s, awserr.Wrap(err, "reading %s", w.target.Name)
+	return states[w.target.Key()], awserr.Wrap(err, "reading %s", w.target.Name)
 }
 
-func (w *writer) readRule(ctx context.Context) (*state, error) {
-	unknown := unknownElements{}
-	out, err := w.api.DescribeRules(ctx,
-		&elasticloadbalancingv2.DescribeRulesInput{RuleArns: []string{w.target.RuleARN}}, unknown.collect)
-	if err != nil || len(out.Rules) == 0 {
-		return nil, err
+// readAll reads targets by one request; they are all rules, or all listeners. One that does not exist fails it, or is
+// left out.
+func (w *writer) readAll(ctx context.Context, targets ...rotation.Target) (map[string]*state, error) {
+	unknown, found := unknownElements{}, map[string]*state{}
+	arns := make([]string, len(targets))
+	for i, t := range targets {
+		arns[i] = cmp.Or(t.RuleARN, t.ListenerARN)
 	}
-	s := &state{Actions: out.Rules[0].Actions, Rule: out.Rules[0], unknown: unknown[w.target.RuleARN]}
-	s.Rule.Actions = nil
-	return s, nil
+	if w.target.RuleARN != "" {
+		out, err := w.api.DescribeRules(ctx, &elasticloadbalancingv2.DescribeRulesInput{RuleArns: arns},
+			unknown.collect)
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range out.Rules {
+			s := &state{Actions: r.Actions, Rule: r, unknown: unknown[aws.ToString(r.RuleArn)]}
+			s.Rule.Actions, found[aws.ToString(r.RuleArn)] = nil, s
+		}
+	} else {
+		out, err := w.api.DescribeListeners(ctx, &elasticloadbalancingv2.DescribeListenersInput{ListenerArns: arns},
+			unknown.collect)
+		if err != nil {
+			return nil, err
+		}
+		for _, l := range out.Listeners {
+			s := &state{Actions: l.DefaultActions, Listener: l, unknown: unknown[aws.ToString(l.ListenerArn)]}
+			s.Listener.DefaultActions, found[aws.ToString(l.ListenerArn)] = nil, s
+		}
+	}
+	states := map[string]*state{}
+	for i, t := range targets {
+		if s := found[arns[i]]; s != nil {
+			states[t.Key()] = s
+		}
+	}
+	return states, nil
 }
 
-func (w *writer) readListener(ctx context.Context) (*state, error) {
-	unknown := unknownElements{}
-	out, err := w.api.DescribeListeners(ctx,
-		&elasticloadbalancingv2.DescribeListenersInput{ListenerArns: []string{w.target.ListenerARN}}, unknown.collect)
-	if err != nil || len(out.Listeners) == 0 {
-		return nil, err
+// readWithNext reads the target after its write, and the next one by the same request, if both are alike. If either is
+// missing, it reads the target alone.
+func (w *writer) readWithNext(ctx context.Context, next *rotation.Target) (*state, error) {
+	w.next = nil
+	account := config.AccountOf(w.target.LoadBalancerARN)
+	if next == nil || next.Key() == w.target.Key() || (next.RuleARN == "") != (w.target.RuleARN == "") ||
+		next.Region != w.target.Region || config.AccountOf(next.LoadBalancerARN) != account ||
+		mustBelongTogether(*next) != nil {
+		return w.readSettled(ctx)
 	}
-	s := &state{Actions: out.Listeners[0].DefaultActions, Listener: out.Listeners[0],
-		unknown: unknown[w.target.ListenerARN]}
-	s.Listener.DefaultActions = nil
-	return s, nil
+	states, err := w.readAll(ctx, w.target, *next)
+	if missing(err) || err == nil && len(states) < 2 {
+		return w.readSettled(ctx)
+	}
+	if err != nil {
+		return nil, awserr.Wrap(err, "reading %s", w.target.Name)
+	}
+	w.next = &Read{target: next.Key(), state: states[next.Key()], at: w.now()}
+	return states[w.target.Key()], nil
 }
 
 // readSettled is read for decisions: several reads must say that a target is gone, because one that was made seconds
@@ -204,11 +253,13 @@ func (w *writer) readSettled(ctx context.Context) (*state, error) {
 	}
 }
 
-// readTwice returns what two reads in a row agree on; nil if the target does not exist. If another hand changes it in
-// between, it reads again, and fails with Unavailable, before any change, if no two reads agree.
-func (w *writer) readTwice(ctx context.Context) (*state, error) {
-	first, err := w.readSettled(ctx)
-	if err != nil || first == nil {
+// readTwice returns what two reads in a row agree on; nil if the target does not exist. The first may have been made
+// already. If another hand changes it in between, it reads again, and fails with Unavailable, before any change, if no
+// two reads agree.
+func (w *writer) readTwice(ctx context.Context, made *Read) (first *state, err error) {
+	if made != nil && made.target == w.target.Key() && w.now().Sub(made.at) < readLasts {
+		first = made.state
+	} else if first, err = w.readSettled(ctx); err != nil || first == nil {
 		return nil, err
 	}
 	for try := 0; ; try++ {
@@ -254,7 +305,7 @@ func (w *writer) write(ctx context.Context, actions []types.Action) (exists bool
 // it got; else verify fails with TargetDrift.
 func (w *writer) verify(ctx context.Context, want *state, c Change) (result Result, moved string, err error) {
 	for try := 0; ; try++ {
-		got, err := w.readSettled(ctx)
+		got, err := w.readWithNext(ctx, c.Next)
 		if err != nil {
 			return "", "", err
 		}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
@@ -457,7 +458,84 @@ func TestWaitingEndsWithTheContext(t *testing.T) {
 	got, err := newFixture(t).balancersOf().SetSecret(ctx, ruleTarget, change())
 	wantKind(t, err, failure.Unavailable)
 	if got != (alb.Done{}) {
-		t.Fatalf("result %q", got)
+		t.Fatalf("result %q", got.Result)
+	}
+}
+
+// The request that checks one target is the first of the two reads of the next one that must agree before its write.
+func TestTheCheckOfATargetBeginsTheNext(t *testing.T) {
+	t.Parallel()
+	const second = arns + "listener-rule/app/orders-alb/0123456789abcdef/1/20"
+	next := ruleTarget
+	next.RuleARN, next.Name = second, "orders-alb :443 rule 20"
+	heavier := func(a []types.Action) []types.Action {
+		a[1].ForwardConfig.TargetGroups[1].Weight = aws.Int32(70)
+		return a
+	}
+	gone := func(f *fixture) { f.remove(second) }
+	for name, c := range map[string]struct {
+		next, set rotation.Target // the one that is said to come next, and the one that does
+		// before and after are what somebody else does before the first write and after the request that checks it.
+		before, after func(f *fixture)
+		later         time.Duration // until the next is set
+		reads         int           // of rules and listeners, in all
+		result        alb.Result
+	}{
+		"a rule after a rule":        {next, next, nil, nil, 0, 5, alb.Updated},
+		"a listener after a rule":    {defaultTarget, defaultTarget, nil, nil, 0, 6, alb.Updated},
+		"another rule than was read": {next, ruleTarget, nil, nil, 0, 6, alb.Updated},
+		"the same once more":         {ruleTarget, ruleTarget, nil, nil, 0, 6, alb.Updated},
+		"a rule, seconds later":      {next, next, nil, nil, 5 * time.Second, 6, alb.Updated},
+		"a rule that is changed after that": {next, next, nil, func(f *fixture) { f.hand(second, heavier) }, 0, 6,
+			alb.Updated},
+		"a rule that is removed after that": {next, next, nil, gone, 0, 7, alb.Gone},
+		"a rule that is gone before":        {next, next, gone, nil, 0, 8, alb.Gone},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := withTargets(t, login("orders"), forward("g", "h"))
+			f.add(listener, second, 20, login("orders"), forward("g", "h"))
+			if c.before != nil {
+				c.before(f)
+			}
+			f.meanwhile = func() {
+				f.meanwhile = nil
+				if c.after != nil {
+					f.afterRead = func() { c.after(f) }
+				}
+			}
+			now := time.Now()
+			b := f.balancersAt(func() time.Time { return now })
+			first, other := change(), change()
+			first.Next = &c.next
+			done, err := b.SetSecret(t.Context(), ruleTarget, first)
+			if err != nil || done.Result != alb.Updated || f.secret(rule) != canary {
+				t.Fatalf("the first is %s (%v)", done.Result, err)
+			}
+			now, other.Read = now.Add(c.later), done.Next
+			done, err = b.SetSecret(t.Context(), c.set, other)
+			reads := slices.DeleteFunc(slices.Clone(f.calls), func(c string) bool {
+				return strings.HasPrefix(c,
+					"Mod")
+			})
+			if err != nil || done.Result != c.result || len(reads) != c.reads {
+				t.Fatalf("the next is %s after %d reads, want %s after %d (%v)", done.Result, len(reads), c.result,
+					c.reads,
+					err)
+			}
+			if done.Result == alb.Gone {
+				return
+			}
+			want := withTargets(t, login("orders"), forward("g", "h"))
+			want.add(listener, second, 20, login("orders"), forward("g", "h"))
+			if c.after != nil {
+				c.after(want)
+			}
+			if arn := cmp.Or(c.set.RuleARN, c.set.ListenerARN); f.secret(arn) != canary ||
+				!reflect.DeepEqual(f.actions(arn)[1], want.actions(arn)[1]) {
+				t.Error("what somebody else has changed is undone, or the secret is not set")
+			}
+		})
 	}
 }
 

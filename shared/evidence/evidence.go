@@ -54,6 +54,8 @@ type Record struct {
 	Kind      Kind   `json:"kind"`
 	Client    string `json:"client,omitempty"`
 	Reason    string `json:"reason,omitempty"`
+	// Fleet is the ARN of the fleet's execution that started it.
+	Fleet string `json:"fleet,omitempty"`
 	// Started is when the execution started, Redriven when this run of it did; zero for the first.
 	Started  time.Time `json:"started"`
 	Redriven time.Time `json:"redriven,omitzero"`

@@ -71,6 +71,8 @@ type Capabilities struct {
 	KeepsTag bool
 	// TellsEnd: a secret can end by itself, and List says when (Secret.Until).
 	TellsEnd bool
+	// TellsUse: the provider implements UseReporter, and says when a secret was last used.
+	TellsUse bool
 	// CanDisable: the provider implements Disabler.
 	CanDisable bool
 	// CanSet: a provider of model CurrentPrevious also implements Setter, and can be used as one.

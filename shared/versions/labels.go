@@ -15,13 +15,10 @@ import (
 
 // Promote makes to the current version: it moves AWSCURRENT from from to to, on which Secrets Manager itself moves
 // AWSPREVIOUS to from, and takes AWSPENDING off to (AWS says that it may stay there, and it does). A repeat is success;
-// AWSCURRENT on a third version is Precondition.
-func (s *Store) Promote(ctx context.Context, from, to string) error {
+// AWSCURRENT on a third version is Precondition. The labels are as the caller has read them: if one has moved since,
+// the move that goes by it is refused.
+func (s *Store) Promote(ctx context.Context, l Labels, from, to string) error {
 	if err := s.checkDistinct(from, to); err != nil {
-		return err
-	}
-	l, err := s.Labels(ctx)
-	if err != nil {
 		return err
 	}
 	switch l.Current {
@@ -48,12 +45,9 @@ func (s *Store) Promote(ctx context.Context, from, to string) error {
 // Precondition and changes nothing.
 //
 // Labels may leave the versions of former as well: they hold the same two secrets, because from or to was stored again.
-func (s *Store) Restore(ctx context.Context, from, to, before string, former ...string) error {
+// l is as in Promote.
+func (s *Store) Restore(ctx context.Context, l Labels, from, to, before string, former ...string) error {
 	if err := s.checkDistinct(from, to); err != nil {
-		return err
-	}
-	l, err := s.Labels(ctx)
-	if err != nil {
 		return err
 	}
 	switch l.Current {

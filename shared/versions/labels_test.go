@@ -14,7 +14,21 @@ import (
 
 type labels = map[string]string
 
-func promote(s *versions.Store) error { return s.Promote(context.Background(), "a", b) }
+func promote(s *versions.Store) error {
+	l, err := s.Labels(context.Background())
+	if err != nil {
+		return err
+	}
+	return s.Promote(context.Background(), l, "a", b)
+}
+
+func restore(s *versions.Store, before string) error {
+	l, err := s.Labels(context.Background())
+	if err != nil {
+		return err
+	}
+	return s.Restore(context.Background(), l, "a", b, before)
+}
 
 func TestPromoteReachesTheSameLabelsFromEveryStateItCanFind(t *testing.T) {
 	t.Parallel()
@@ -95,8 +109,8 @@ func TestTwoVersionsAreNeeded(t *testing.T) {
 	t.Parallel()
 	f := newStored(t, labels{"AWSCURRENT": "a"})
 	for _, c := range [][2]string{{"", "a"}, {"a", ""}, {"a", "a"}} {
-		wantKind(t, f.store("").Promote(context.Background(), c[0], c[1]), failure.Internal)
-		wantKind(t, f.store("").Restore(context.Background(), c[0], c[1], ""), failure.Internal)
+		wantKind(t, f.store("").Promote(context.Background(), versions.Labels{}, c[0], c[1]), failure.Internal)
+		wantKind(t, f.store("").Restore(context.Background(), versions.Labels{}, c[0], c[1], ""), failure.Internal)
 	}
 }
 
@@ -146,7 +160,7 @@ func TestRestoreUndoesEveryStateOfAPromotion(t *testing.T) {
 				f.change(smtest.Drop("z"))
 			}
 			for range 2 {
-				if err := f.store("").Restore(context.Background(), "a", b, c.before); err != nil {
+				if err := restore(f.store(""), c.before); err != nil {
 					t.Fatal(err)
 				}
 				if !maps.Equal(f.labels(), c.want) {
@@ -174,7 +188,7 @@ func TestRestoreConvergesFromAFaultAtEveryMove(t *testing.T) {
 				if try < 4 {
 					fault(f)
 				}
-				if err = f.store("").Restore(context.Background(), "a", b, "z"); err == nil {
+				if err = restore(f.store(""), "z"); err == nil {
 					break
 				}
 				if !failure.KindOf(err).Transient() {
@@ -196,7 +210,7 @@ func TestACallOfAMoveThatFailsIsTold(t *testing.T) {
 	t.Parallel()
 	promoted := labels{"AWSCURRENT": b, "AWSPENDING": b, "AWSPREVIOUS": "a"}
 	restore := func(before string) func(*versions.Store) error {
-		return func(s *versions.Store) error { return s.Restore(context.Background(), "a", b, before) }
+		return func(s *versions.Store) error { return restore(s, before) }
 	}
 	for name, c := range map[string]struct {
 		found labels
@@ -235,7 +249,7 @@ func TestRestoreTakesAwsPendingLast(t *testing.T) {
 	t.Parallel()
 	f := newStored(t, labels{"AWSCURRENT": b, "AWSPENDING": b, "AWSPREVIOUS": "a"})
 	f.has("z", "secret of z")
-	if err := f.store("").Restore(context.Background(), "a", b, "z"); err != nil {
+	if err := restore(f.store(""), "z"); err != nil {
 		t.Fatal(err)
 	}
 	want := []string{"AWSCURRENT b>a", "AWSPREVIOUS b>z", "AWSPENDING b>"}
@@ -256,7 +270,7 @@ func TestRestoreLeavesAnothersLabelsAlone(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			f := newStored(t, found)
-			wantKind(t, f.store("").Restore(context.Background(), "a", b, "z"), failure.Precondition)
+			wantKind(t, restore(f.store(""), "z"), failure.Precondition)
 			if len(f.moves) != 0 {
 				t.Fatalf("moved %v", f.moves)
 			}

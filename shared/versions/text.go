@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/secret"
@@ -37,6 +38,11 @@ func (s *Store) Text(ctx context.Context, versionID string) (Text, error) {
 	if err != nil {
 		return Text{}, err
 	}
+	return s.keep(versionID, out), nil
+}
+
+// keep returns what was read of a version, for this time and the next.
+func (s *Store) keep(versionID string, out *secretsmanager.GetSecretValueOutput) Text {
 	t := Text{Created: aws.ToTime(out.CreatedDate), name: "version " + versionID + " of " + s.arn}
 	if t.binary = out.SecretString == nil; !t.binary {
 		t.whole = secret.New(*out.SecretString)
@@ -44,7 +50,7 @@ func (s *Store) Text(ctx context.Context, versionID string) (Text, error) {
 		t.whole = secret.New(string(out.SecretBinary))
 	}
 	s.texts[versionID] = t
-	return t, nil
+	return t
 }
 
 // Secret returns the client secret: the member of that name, or, without a key, the whole text. It fails with

@@ -120,15 +120,33 @@ func (s *Store) Describe(ctx context.Context) (l Labels, k Keeper, err error) {
 
 // Exists reports whether a version can be read by its id at this moment, with or without a label. It changes nothing.
 func (s *Store) Exists(ctx context.Context, versionID string) (bool, error) {
-	_, err := s.api.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: &s.arn, VersionId: &versionID})
+	out, err := s.peek(ctx, versionID)
+	return out != nil, err
+}
+
+// IsCurrent reads a version by its id, and reports whether it has AWSCURRENT at this moment, which the answer tells
+// (Secrets Manager API reference, GetSecretValue, VersionStages). A version that is not there has not. It changes
+// nothing, and Text need not read the version again.
+func (s *Store) IsCurrent(ctx context.Context, versionID string) (bool, error) {
+	out, err := s.peek(ctx, versionID)
+	if err != nil || out == nil {
+		return false, err
+	}
+	s.keep(versionID, out)
+	return slices.Contains(out.VersionStages, current), nil
+}
+
+// peek reads a version once; nil if it is not there.
+func (s *Store) peek(ctx context.Context, versionID string) (*secretsmanager.GetSecretValueOutput, error) {
+	out, err := s.api.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: &s.arn, VersionId: &versionID})
 	var missing *types.ResourceNotFoundException
 	switch {
 	case errors.As(err, &missing):
-		return false, nil
+		return nil, nil
 	case err != nil:
-		return false, wrap(err, "looking for version %s of %s", versionID, s.arn)
+		return nil, wrap(err, "looking for version %s of %s", versionID, s.arn)
 	}
-	return true, nil
+	return out, nil
 }
 
 // Keeper says who else writes the secret.

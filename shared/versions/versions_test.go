@@ -125,9 +125,42 @@ func TestAReadThatFailsSaysNothingAboutTheVersion(t *testing.T) {
 			t.Errorf("a version that could not be looked for exists: %v (%v), want %s", exists, err, want)
 		}
 		f.refuse("GetSecretValue", 400, code)
+		if is, err := f.store("").IsCurrent(t.Context(), "a"); is || !failure.Is(err, want) {
+			t.Errorf("a version that could not be read is AWSCURRENT: %v (%v), want %s", is, err, want)
+		}
+		f.refuse("GetSecretValue", 400, code)
 		if _, err := versions.Current(t.Context(), f, arn); !failure.Is(err, want) {
 			t.Errorf("a secret that could not be read is %v, want %s", err, want)
 		}
+	}
+}
+
+// What a version holds never changes, and is kept; where a label is does, and is not.
+func TestAVersionSaysWhetherItIsCurrentAtThatMoment(t *testing.T) {
+	t.Parallel()
+	f := newStored(t, map[string]string{"AWSCURRENT": "a", "AWSPENDING": b})
+	f.has("a", "secret of a", "AWSCURRENT")
+	f.has(b, "secret of b", "AWSPENDING")
+	s := f.store("")
+	is := func(version string, want bool) {
+		t.Helper()
+		if got, err := s.IsCurrent(t.Context(), version); err != nil || got != want {
+			t.Errorf("version %s is AWSCURRENT: %v (%v)", version, got, err)
+		}
+	}
+	is("a", true)
+	is(b, false)
+	is("nope", false)
+	f.change(smtest.Label("AWSCURRENT", b))
+	is("a", false)
+	is(b, true)
+	if f.slept != 0 {
+		t.Error("it waited for a version that is not there")
+	}
+	f.refuse("GetSecretValue", 400, "ThrottlingException")
+	v, err := s.Text(t.Context(), b)
+	if err != nil || !v.Fits("") {
+		t.Errorf("the text was read again (%v)", err)
 	}
 }
 

@@ -19,6 +19,9 @@ import (
 // fleet lists fleets, and holds the commands that are about them.
 func (a *app) fleet() *cobra.Command {
 	c := &cobra.Command{Use: "fleet", Short: "Rotate many clients; without a command, list the last fleets",
+		Long: "Lists the last fleets. To rotate many clients: rotator fleet start; after a breach of the identity " +
+			"provider:\nrotator leak --all. A fleet's name or ARN is taken by rotator watch, explain, stop and redrive, " +
+			"too. One that is\nstopped starts no more rotations; those that it has started go on by themselves.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, err := a.open(cmd.Context())
@@ -34,35 +37,13 @@ func (a *app) fleet() *cobra.Command {
 			}
 			var rows [][]string
 			for _, e := range all {
-				rows = append(rows, []string{words.At(e.Started), fleetEnding(e), words.OrDash(reasonOf(e)),
+				rows = append(rows, []string{words.At(e.Started), words.FleetEnd(e), words.OrDash(words.FleetReason(e)),
 					words.Name(e.ARN)})
 			}
 			return a.table([]string{"STARTED", "END", "REASON", "FLEET"}, rows)
 		}}
 	c.AddCommand(a.fleetStart(), a.fleetShow())
 	return c
-}
-
-// fleetEnding says how a fleet is. One that was stopped has no error.
-func fleetEnding(e system.Execution) string {
-	switch {
-	case e.Running():
-		return "runs"
-	case e.Status == "SUCCEEDED":
-		return "rotated"
-	case e.Status == "ABORTED":
-		return "stopped by somebody"
-	case e.Error == "":
-		return e.Status
-	default:
-		return e.Error
-	}
-}
-
-func reasonOf(e system.Execution) string {
-	var r system.FleetRequest
-	_ = json.Unmarshal(e.Input, &r) // what is no request has no reason
-	return r.Reason
 }
 
 // limits are the options that fleets have in common.
@@ -91,10 +72,11 @@ func (a *app) fleetStart() *cobra.Command {
 		ValidArgsFunction: a.completeClients}
 	set := limits(c)
 	c.RunE = func(cmd *cobra.Command, args []string) error {
-		if r.Clients = args; len(args) == 0 && !r.All && r.Provider == "" && r.Tenant == "" {
-			return &system.Error{Text: "which clients? name them, or give --provider, --tenant or --all"}
-		}
+		r.Clients = args
 		set(&r)
+		if err := checkFleet(r); err != nil {
+			return err
+		}
 		r.Tenant = strings.ToLower(r.Tenant) // as config.Client.Tenant is
 		s, err := a.open(cmd.Context())
 		if err != nil {
@@ -113,6 +95,40 @@ func (a *app) fleetStart() *cobra.Command {
 	return c
 }
 
+// mostInFleet bounds a fleet's limits, as its state machine does.
+const mostInFleet = 1000
+
+// checkFleet refuses what the fleet would end for at once, of which nobody would hear.
+func checkFleet(r system.FleetRequest) error {
+	ways := 0
+	for _, given := range []bool{r.All, len(r.Clients) > 0, r.Provider != "" || r.Tenant != ""} {
+		if given {
+			ways++
+		}
+	}
+	outside := func(n *int, least int) bool { return n != nil && (*n < least || *n > mostInFleet) }
+	switch {
+	case ways == 0:
+		return &system.Error{Text: "which clients? name them, or give --provider, --tenant or --all"}
+	case ways > 1:
+		return &system.Error{Text: "which clients? names, --all, and --provider or --tenant exclude each other: give one"}
+	case outside(r.PerTenant, 1):
+		return &system.Error{Text: fmt.Sprintf("--per-tenant must be from 1 to %d", mostInFleet)}
+	case outside(r.MaxFailures, 0):
+		return &system.Error{Text: fmt.Sprintf("--max-failures must be from 0 to %d", mostInFleet)}
+	}
+	return nil
+}
+
+// warnOfAnother says that a fleet runs already. Two of different clients may.
+func (a *app) warnOfAnother(ctx context.Context, s *system.System) {
+	last, err := s.Fleets(ctx, 1)
+	if err == nil && len(last) > 0 && last[0].Running() {
+		_, _ = fmt.Fprintf(a.Err, "%s runs, too: a client that both rotate is locked for one of them, which counts as "+
+			"failed there\n", words.Name(last[0].ARN))
+	}
+}
+
 // beginFleet starts a fleet once somebody has confirmed it.
 func (a *app) beginFleet(ctx context.Context, s *system.System, r system.FleetRequest, confirmed, watch bool) error {
 	if !confirmed || !r.All || r.Canary != "" { // whoever has confirmed all need not wait until their names are read
@@ -124,6 +140,9 @@ func (a *app) beginFleet(ctx context.Context, s *system.System, r system.FleetRe
 			return &system.Error{Text: fmt.Sprintf("this rotates %d of the %d clients of stack %s: confirm with --yes",
 				n, of, s.Stack)}
 		}
+	}
+	if !r.Emergency { // which takes over
+		a.warnOfAnother(ctx, s)
 	}
 	id, err := s.StartFleet(ctx, r, a.Now())
 	if err != nil {
@@ -240,11 +259,18 @@ func (a *app) showFleet(ctx context.Context, s *system.System, e system.Executio
 	} else if known {
 		a.printReport(report)
 	} else {
-		a.print("%s: %s", words.Name(e.ARN), fleetEnding(e))
+		a.print("%s: %s", words.Name(e.ARN), words.FleetEnd(e))
+		events, err := s.Events(ctx, e.ARN, 0)
+		if err != nil {
+			return err
+		}
+		for _, event := range events {
+			a.tellWave(e, event)
+		}
 		if e.Cause != "" {
 			a.print("%s", words.OneLine(e.Cause))
 		}
-		if e.Redrivable {
+		if e.Redrivable && e.Error != "InvalidInput" {
 			a.print("it goes on where it was with: rotator redrive %s", e.ARN)
 		}
 	}

@@ -5,8 +5,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/aws/aws-sdk-go-v2/service/sfn"
-
 	"alboidc.internal/local/scenario"
 	"alboidc.internal/shared/fault"
 	"alboidc.internal/statemachine"
@@ -50,6 +48,10 @@ func rotateFleet(w *world) {
 		{"--provider auth0 --yes", `has no client of that; it has those of okta localhost$`},
 		{"--tenant acme.okta.com --yes", `has no client of that`},
 		{"--tenant LOCALHOST", `this rotates 4 of the 4 clients`},
+		{"--all --provider okta --yes", `exclude each other: give one`},
+		{"client-0 --tenant x --yes", `exclude each other: give one`},
+		{"--all --per-tenant 0 --yes", `--per-tenant must be from 1 to 1000`},
+		{"--all --max-failures -1 --yes", `--max-failures must be from 0 to 1000`},
 		{"--all --canary nobody --yes", `--canary: "nobody" is none of the chosen clients: client-0`},
 	} {
 		code, out, errs = w.run(append([]string{"fleet", "start", "--reason", "x"}, strings.Fields(c.args)...)...)
@@ -66,6 +68,8 @@ func rotateFleet(w *world) {
 	}
 	code, out, errs = w.run("leak", "--all", "orders-web", "--reason", "x")
 	w.want(code, 2, out, errs, `--all is for all clients: name none`)
+	code, out, errs = w.run("leak", "--reason", "x")
+	w.want(code, 2, out, errs, `which client\? name it, or give --all`)
 	code, out, errs = w.run("leak", "--all", "--reason", "x")
 	w.want(code, 2, out, errs, `confirm with --yes`)
 	code, out, errs = w.run("leak", "--all", "--reason", "the identity provider was breached", "--yes")
@@ -75,17 +79,30 @@ func rotateFleet(w *world) {
 	w.want(code, 0, out, errs, `FleetIncomplete +the identity provider was breached +fleet-\d{8}T`, `rotated +yearly`)
 	code, out, errs = w.run("fleet", "show", "-o", "json")
 	w.want(code, 1, out, errs, `"outcome": "incomplete"`, `"client": "client-1"`)
+	code, out, errs = w.run("history", "client-1")
+	w.want(code, 0, out, errs,
+		`emergency +\S+, after .* +the identity provider was breached, fleet fleet-\d{8}T\S+ +fleet-client-1-`)
+	tab := w.openConsole()
+	tab.enter()
+	tab.has(tab.page(""), `<tr id="fleet-fleet-\d{8}T`, `FleetIncomplete.*the identity provider was breached`,
+		`rotated.*yearly`)
+	tab.has(tab.page("clients/client-1"),
+		`emergency, because: the identity provider was breached, started by fleet <a `+
+			`href="[^"]*#fleet-fleet-`, `<td>fleet <a href="[^"]*#fleet-fleet-[^"]*" class="code">fleet-\d{8}T`)
 	code, out, errs = w.run("status") // a fleet's rotations are rotations
 	w.want(code, 1, out, errs, `^client-0 +okta +Ready`, `^client-1 +okta +Degraded`, `^orders-web +okta +Ready`)
 
 	code, out, errs = w.run("fleet", "start", "--all", "--reason", "stopped", "--yes")
 	id := strings.TrimPrefix(strings.Split(out, "\n")[0], "started ")
 	w.want(code, 0, out, errs, `^started arn:`)
-	if _, err := sfn.NewFromConfig(w.Stack.AWS(scenario.Home)).StopExecution(ctx,
-		&sfn.StopExecutionInput{ExecutionArn: &id}); err != nil {
-		w.Fatal(err)
-	}
 	code, out, errs = w.run("fleet", "show")
+	w.want(code, 0, out, errs, `^fleet-\S+: runs$`)
+	code, out, errs = w.run("fleet", "start", "client-0", "--reason", "too", "--dry-run")
+	w.want(code, 0, out, errs, `^fleet-\S+ runs, too: a client that both rotate is locked`)
+	name := id[strings.LastIndex(id, ":")+1:]
+	code, out, errs = w.run("stop", name, "--yes")
+	w.want(code, 0, out, errs, `^stopped arn:.*-fleet:fleet-`)
+	code, out, errs = w.run("fleet", "show", name)
 	w.want(code, 1, out, errs, `^fleet-\S+: stopped by somebody$`,
 		`^it goes on where it was with: rotator redrive arn:`)
 	code, out, errs = w.run("fleet")

@@ -31,7 +31,7 @@ func (a *app) executionArg(use, short, long string, run func(context.Context, *s
 		}}
 }
 
-// resolve finds the execution that is meant by an ARN, an execution's name, or a client's name.
+// resolve finds the execution that is meant by an ARN, the name of an execution or a fleet, or a client's name.
 func (a *app) resolve(ctx context.Context, s *system.System, arg string) (string, error) {
 	if strings.HasPrefix(arg, "arn:") {
 		return arg, nil
@@ -43,14 +43,14 @@ func (a *app) resolve(ctx context.Context, s *system.System, arg string) (string
 	if notClient == nil {
 		return a.lastOf(ctx, s, arg)
 	}
-	id := s.ID(arg)
-	if _, err := s.Execution(ctx, id); err != nil {
-		if !system.IsUnknown(err) {
+	for _, id := range []string{s.ID(arg), s.FleetID(arg)} {
+		if _, err := s.Execution(ctx, id); err == nil {
+			return id, nil
+		} else if !system.IsUnknown(err) {
 			return "", err
 		}
-		return "", fmt.Errorf("%w, and no execution of that name", notClient)
 	}
-	return id, nil
+	return "", fmt.Errorf("%w, and no execution or fleet of that name", notClient)
 }
 
 // lastOf finds the execution that is meant by a client: the one that has the lock, or else the newest.

@@ -45,6 +45,7 @@ type Console struct {
 	listener net.Listener
 
 	fleet    cached[fleet]
+	fleets   cached[[]system.Execution]
 	recent   cached[[]system.Execution]
 	live     cached[system.Live]
 	evidence cached[system.Evidence]

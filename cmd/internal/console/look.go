@@ -16,6 +16,7 @@ import (
 	"alboidc.internal/shared/config"
 	"alboidc.internal/shared/evidence"
 	"alboidc.internal/shared/journal"
+	"alboidc.internal/shared/rotation"
 )
 
 // patience is how long a page waits for AWS.
@@ -72,6 +73,22 @@ func problem(err error) string {
 		return ""
 	}
 	return words.OneLine(err.Error())
+}
+
+// fleetsShown is how many fleets are listed.
+const fleetsShown = 5
+
+// readFleets lists the last fleets; none where the stack has no state machine for them.
+func (c *Console) readFleets() ([]system.Execution, error) {
+	return c.fleets.getSoon(c.Now, c.pace(5*time.Second), func() ([]system.Execution, error) {
+		ctx, cancel := c.asking()
+		defer cancel()
+		out, err := c.System.Fleets(ctx, fleetsShown)
+		if known := (*system.Error)(nil); errors.As(err, &known) && !known.Unreachable {
+			return nil, nil
+		}
+		return out, err
+	})
 }
 
 func (c *Console) readRecent() ([]system.Execution, error) {
@@ -222,7 +239,7 @@ func (c *Console) fromEvidence(id string) (*run, error) {
 			r.execution = system.Execution{ARN: id, Status: e.Status, Started: e.Started, Ended: e.Ended,
 				Error: e.Error,
 				Cause: e.Cause}
-			r.execution.Request.Client, r.execution.Request.Reason = e.Client, e.Reason
+			r.execution.Request = rotation.Request{Client: e.Client, Reason: e.Reason, Fleet: e.Fleet}
 			r.told = words.Told{Execution: r.execution, Subject: e.Subject, Users: e.Users, What: e.Cause,
 				Notice: e.Notice,
 				State:  e.FailedState}
@@ -252,6 +269,8 @@ type past struct {
 	Kind, End, By        string
 	Reason, Name, Client string
 	Redrive              int
+	// Fleet is the name of the fleet that started it.
+	Fleet string
 	// Record: there is a record for auditors. Gap says why there should be one.
 	Record bool
 	Gap    string
@@ -269,8 +288,7 @@ func (c *Console) pastOf(client string) (out []past, problems []string) {
 		if e.Kind != evidence.Measurement && (client == "" || e.Client == client) {
 			out = append(out, past{Started: e.Started, Ended: e.Ended, Kind: string(e.Kind), End: e.Outcome,
 				By: words.StartedBy(e), Reason: e.Reason, Name: words.Name(e.Execution), Client: e.Client,
-				Redrive: e.Redrive,
-				Record:  true})
+				Redrive: e.Redrive, Fleet: words.Name(e.Fleet), Record: true})
 		}
 	}
 	recent, err := c.readRecent()
@@ -284,7 +302,8 @@ func (c *Console) pastOf(client string) (out []past, problems []string) {
 		}
 		known[id] = true
 		out = append(out, past{Started: e.Started, Ended: e.Ended, Kind: words.KindOf(e), End: words.Ending(e, c.Now()),
-			Reason: e.Request.Reason, Name: words.Name(e.ARN), Client: e.Request.Client})
+			Reason: e.Request.Reason, Name: words.Name(e.ARN), Client: e.Request.Client,
+			Fleet: words.Name(e.Request.Fleet)})
 	}
 	for _, g := range found.Gaps {
 		if known[evidence.ID(g.Execution, g.Redrive)] || g.Kind == evidence.Measurement || client != "" &&

@@ -19,7 +19,8 @@ import (
 // parsePages reads the templates: each page has the layout, and the parts that several have.
 func parsePages(files fs.FS) (map[string]*template.Template, error) {
 	functions := template.FuncMap{"line": words.OneLine, "at": words.At, "dash": words.OrDash, "starts": words.Starts,
-		"short": short, "clock": func(t time.Time) string { return t.UTC().Format("15:04:05") },
+		"short": short, "name": words.Name, "fleetEnd": words.FleetEnd, "fleetReason": words.FleetReason,
+		"clock": func(t time.Time) string { return t.UTC().Format("15:04:05") },
 		"age": func(now, then time.Time) string {
 			if then.IsZero() {
 				return "-"
@@ -52,6 +53,7 @@ type page struct {
 	Here string
 
 	Fleet        fleet
+	Fleets       []system.Execution
 	Client       row
 	Name         string
 	View         *view
@@ -104,9 +106,12 @@ func (c *Console) fail(w http.ResponseWriter, err error) {
 
 func (c *Console) showFleet(w http.ResponseWriter, _ *http.Request) {
 	p := c.page("Clients", "fleet")
-	var err error
-	if p.Fleet, err = c.readFleet(); err != nil {
-		p.Problems = append(p.Problems, problem(err))
+	var err, fleets error
+	atOnce(func() { p.Fleet, err = c.readFleet() }, func() { p.Fleets, fleets = c.readFleets() })
+	for _, err := range []error{err, fleets} {
+		if err != nil {
+			p.Problems = append(p.Problems, problem(err))
+		}
 	}
 	c.addLogins(&p)
 	c.write(w, http.StatusOK, "fleet", p)

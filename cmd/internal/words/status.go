@@ -2,14 +2,17 @@ package words
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
 	"alboidc.internal/cmd/internal/system"
 	"alboidc.internal/shared/config"
 	"alboidc.internal/shared/journal"
+	"alboidc.internal/shared/rotation"
 )
 
 // Conditions of a client.
@@ -132,6 +135,14 @@ func KindOf(e system.Execution) string {
 	return "rotation"
 }
 
+// Why is why an execution was started, and by which fleet; "" if that was not said.
+func Why(r rotation.Request) string {
+	if r.Fleet == "" {
+		return r.Reason
+	}
+	return strings.TrimPrefix(r.Reason+", fleet "+Name(r.Fleet), ", ")
+}
+
 // Ending says how an execution ended, and after how long.
 func Ending(e system.Execution, now time.Time) string {
 	if e.Running() {
@@ -142,6 +153,29 @@ func Ending(e system.Execution, now time.Time) string {
 		how = e.Status
 	}
 	return how + ", after " + Span(e.Ended.Sub(e.Started))
+}
+
+// FleetEnd says how a fleet is. One that was stopped has no error.
+func FleetEnd(e system.Execution) string {
+	switch {
+	case e.Running():
+		return "runs"
+	case e.Status == "SUCCEEDED":
+		return "rotated"
+	case e.Status == "ABORTED":
+		return "stopped by somebody"
+	case e.Error == "":
+		return e.Status
+	default:
+		return e.Error
+	}
+}
+
+// FleetReason is why a fleet was started; "" if that was not said.
+func FleetReason(e system.Execution) string {
+	var r system.FleetRequest
+	_ = json.Unmarshal(e.Input, &r) // what is no request has no reason
+	return r.Reason
 }
 
 // StartedBy is who made the call that started an execution; "" if no trail told.

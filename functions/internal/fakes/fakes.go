@@ -129,8 +129,11 @@ func (w *World) Deps() invocation.Deps {
 		Log:     telemetry.New(writer{w}, telemetry.Options{Function: "test"}), Metrics: telemetry.NewMetrics(writer{w},
 			now),
 		Now: now, Sleep: sleep, Rand: w.random,
-		Registrations: func(c config.Client) (idp.Registration, error) {
-			return w.Wire.registration(w.Vendor.Registration(c.ClientID)), nil
+		Registrations: func(c config.Client) (out []idp.Registration, err error) {
+			for _, id := range c.ClientIDs() {
+				out = append(out, w.Wire.registration(w.Vendor.Registration(id)))
+			}
+			return out, nil
 		},
 		Capabilities: func(c config.Client) (idp.Capabilities, error) {
 			return w.Vendor.Registration(c.ClientID).Capabilities(), nil

@@ -40,6 +40,7 @@ var _ api = (*cognitoidentityprovider.Client)(nil)
 type Provider struct {
 	clientID, poolID string
 	api              api
+	checked          idp.Checked[[]idp.Secret]
 }
 
 var _ idp.Provider = (*Provider)(nil)
@@ -101,7 +102,7 @@ func (p *Provider) Check(ctx context.Context) error {
 				"load balancers log in with; allow it in the app client's login pages configuration", p.clientID,
 			p.poolID)
 	}
-	list, err := p.List(ctx)
+	list, err := p.checked.Renew(ctx, p.list)
 	if err == nil && len(list) == 0 {
 		err = failure.New(failure.Precondition,
 			"app client %s of user pool %s has no client secret, so there is nothing to rotate; "+
@@ -111,9 +112,13 @@ func (p *Provider) Check(ctx context.Context) error {
 	return err
 }
 
-// List implements idp.Provider. The answer holds all secrets: it is never paged (API reference,
-// ListUserPoolClientSecrets).
+// List implements idp.Provider.
 func (p *Provider) List(ctx context.Context) ([]idp.Secret, error) {
+	return p.checked.Share(ctx, p.list)
+}
+
+// list reads the secrets. The answer holds all of them: it is never paged (API reference, ListUserPoolClientSecrets).
+func (p *Provider) list(ctx context.Context) ([]idp.Secret, error) {
 	const operation = "list the app client's secrets"
 	out, err := p.api.ListUserPoolClientSecrets(ctx,
 		&cognitoidentityprovider.ListUserPoolClientSecretsInput{UserPoolId: &p.poolID, ClientId: &p.clientID})

@@ -27,6 +27,7 @@ type Provider struct {
 	now        func() time.Time
 	api        *httpclient.API
 	credential *credential
+	checked    idp.Checked[application]
 }
 
 var _ idp.Provider = (*Provider)(nil)
@@ -118,7 +119,9 @@ func (p password) secret(now time.Time) idp.Secret {
 
 // Check implements idp.Provider.
 func (p *Provider) Check(ctx context.Context) error {
-	a, err := p.read(ctx, "read the app registration")
+	a, err := p.checked.Renew(ctx, func(ctx context.Context) (application, error) {
+		return p.read(ctx, "read the app registration")
+	})
 	if err != nil {
 		return err
 	}
@@ -136,7 +139,9 @@ func (p *Provider) Check(ctx context.Context) error {
 
 // List implements idp.Provider. A change may show only after some seconds.
 func (p *Provider) List(ctx context.Context) ([]idp.Secret, error) {
-	a, err := p.read(ctx, "list the app registration's secrets")
+	a, err := p.checked.Share(ctx, func(ctx context.Context) (application, error) {
+		return p.read(ctx, "list the app registration's secrets")
+	})
 	if err != nil {
 		return nil, err
 	}

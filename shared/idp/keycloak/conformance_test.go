@@ -21,7 +21,7 @@ const first, second = "first", "second"
 
 func start(t *testing.T, create, remove string) *imitationtest.Vendor {
 	return imitationtest.Start(t, keycloaktest.Imitation,
-		map[idptest.Operation]string{idptest.Check: "keycloak.findClient", idptest.List: "keycloak.readSecret",
+		map[idptest.Operation]string{idptest.Check: "keycloak.findClient", idptest.List: "keycloak.findClient",
 			idptest.Create: "keycloak." + create, idptest.Remove: "keycloak." + remove}, first, second)
 }
 

@@ -27,7 +27,8 @@ const vendor = "Keycloak"
 // Client is one client at Keycloak.
 type Client struct {
 	checked  idp.Checked[registration]
-	url      string // of the client, once it is found
+	seen     *registration // by Slots, until something is changed or made by it
+	url      string        // of the client, once it is found
 	client   idp.Client
 	settings Settings
 	now      func() time.Time
@@ -124,30 +125,46 @@ type stored struct {
 	Value string `json:"value"`
 }
 
-// Slots implements idp.PreviousKeeper.
+// Slots implements idp.PreviousKeeper. The client itself shows the current secret to whoever may manage it
+// (ClientsResource.getClients), and by its attributes whether there is a rotated one. Whether Keycloak still takes that
+// one, which it does not without the feature, only a request for it tells.
 func (k *Client) Slots(ctx context.Context) (idp.Slots, error) {
-	r, err := k.find(ctx)
+	k.seen = nil
+	r, err := k.checked.Share(ctx, k.find)
 	if err != nil {
 		return idp.Slots{}, err
 	}
-	current, err := k.current(ctx, r)
-	if err != nil {
-		return idp.Slots{}, err
+	current := r.secret
+	if current.IsZero() {
+		if current, err = k.current(ctx, r); err != nil {
+			return idp.Slots{}, err
+		}
 	}
 	out := idp.Slots{Readable: true, Current: current, CurrentUntil: r.Attributes.SecretEnds.time()}
-	var rotated stored
-	err = k.do(ctx, http.MethodGet, r.rotatedURL(), "read the client's rotated secret", nil, &rotated)
-	if s, ok := httpclient.Status(err); ok && s.Status == http.StatusNotFound { // there is none
-		return out, nil
-	}
-	if err == nil && rotated.Value == "" {
-		err = k.api.NotUnderstood("read the client's rotated secret")
-	}
 	// an expired one is shown until something removes it
-	if until := r.Attributes.RotatedEnds.time(); err == nil && (until.IsZero() || until.After(k.now())) {
-		out.Previous, out.PreviousUntil = secret.New(rotated.Value), until
+	if until := r.Attributes.RotatedEnds.time(); r.rotated && (until.IsZero() || until.After(k.now())) {
+		if out.Previous, err = k.previous(ctx, r); err == nil && !out.Previous.IsZero() {
+			out.PreviousUntil = until
+		}
+	}
+	if err == nil {
+		k.seen = &r
 	}
 	return out, err
+}
+
+// previous is the client's rotated secret; zero if there is none.
+func (k *Client) previous(ctx context.Context, r registration) (secret.Value, error) {
+	const operation = "read the client's rotated secret"
+	var answer stored
+	err := k.do(ctx, http.MethodGet, r.rotatedURL(), operation, nil, &answer)
+	if s, ok := httpclient.Status(err); ok && s.Status == http.StatusNotFound {
+		return secret.Value{}, nil
+	}
+	if err == nil && answer.Value == "" {
+		err = k.api.NotUnderstood(operation)
+	}
+	return secret.New(answer.Value), err
 }
 
 // current is the client's current secret.
@@ -170,7 +187,7 @@ func (k *Client) current(ctx context.Context, r registration) (secret.Value, err
 // ends the old one. But each update shows it: with a policy the attribute of the secret's end stays, without Keycloak
 // removes it (ClientResource.update). So the client is first updated with nothing new.
 func (k *Client) Shift(ctx context.Context) (secret.Value, error) {
-	r, err := k.find(ctx)
+	r, err := k.lastSeen(ctx)
 	if err != nil {
 		return secret.Value{}, err
 	}
@@ -191,7 +208,7 @@ func (k *Client) Shift(ctx context.Context) (secret.Value, error) {
 
 // ShiftEnded implements idp.EndedShifter. An update would replace a secret that has ended, so there is none first.
 func (k *Client) ShiftEnded(ctx context.Context) (secret.Value, error) {
-	r, err := k.find(ctx)
+	r, err := k.lastSeen(ctx)
 	if err != nil {
 		return secret.Value{}, err
 	}
@@ -249,7 +266,7 @@ func (k *Client) Set(ctx context.Context, v secret.Value) error {
 
 // Restore implements idp.PreviousKeeper.
 func (k *Client) Restore(ctx context.Context, v secret.Value) error {
-	r, err := k.find(ctx)
+	r, err := k.lastSeen(ctx)
 	if err != nil {
 		return err
 	}
@@ -283,6 +300,14 @@ func (k *Client) DropPrevious(ctx context.Context) error {
 	return k.do(ctx, http.MethodDelete, r.rotatedURL(), "end the rotated secret", nil, nil)
 }
 
+// lastSeen returns the client as Slots, which callers look at first, has read it; it reads it if they did not.
+func (k *Client) lastSeen(ctx context.Context) (registration, error) {
+	if k.seen == nil {
+		return k.find(ctx)
+	}
+	return *k.seen, nil
+}
+
 // find reads the client. Only a realm's own id leads to it, so it is looked for by its client id.
 func (k *Client) find(ctx context.Context) (registration, error) {
 	const operation = "read the client"
@@ -310,6 +335,9 @@ func (k *Client) realmURL() string {
 }
 
 func (k *Client) do(ctx context.Context, method, url, operation string, body, out any) error {
+	if method != http.MethodGet {
+		k.seen = nil
+	}
 	return k.api.Do(ctx, httpclient.Request{Operation: operation, Method: method, URL: url, JSON: body}, out)
 }
 

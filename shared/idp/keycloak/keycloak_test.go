@@ -67,6 +67,13 @@ func find(attributes string) imitationtest.Exchange {
 		representation(attributes) + "]"}
 }
 
+// shows is find where the client has that secret.
+func shows(value, attributes string) imitationtest.Exchange {
+	e := find(attributes)
+	e.Answer = strings.Replace(e.Answer, `"secret": "canary"`, `"secret": "`+value+`"`, 1)
+	return e
+}
+
 // kept is what every update sends back as it was read.
 const kept = `"clientId": "orders-web", "serviceAccountsEnabled": true, "authorizationServicesEnabled": true, "webOrigins": []`
 
@@ -127,17 +134,34 @@ func TestTheSlotsAreRead(t *testing.T) {
 	t.Parallel()
 	end := now.Add(30 * 24 * time.Hour)
 	over := `, "client.secret.rotated.expiration.time": "` + epoch(now.Add(-time.Second)) + `"`
+	shown := func(more string) imitationtest.Exchange { return shows("now", more) }
+	without := func(old, new string) imitationtest.Exchange {
+		e := shown(covered)
+		e.Answer = strings.Replace(e.Answer, old, new, 1)
+		return e
+	}
 	for name, tt := range map[string]struct {
-		attributes, rotated string
-		previous            string
-		ends, until         time.Time
+		answers     []imitationtest.Exchange
+		previous    string
+		ends, until time.Time
 	}{
-		"without a policy":          {`"x": "y"`, "", "", time.Time{}, time.Time{}},
-		"with one, not yet rotated": {covered, "", "", end, time.Time{}},
-		"rotated":                   {covered + rotated, "then", "then", end, now.Add(48 * time.Hour)},
-		"rotated, and over":         {covered + over, "then", "", end, time.Time{}},
+		"without a policy":          {[]imitationtest.Exchange{shown(`"x": "y"`)}, "", time.Time{}, time.Time{}},
+		"with one, not yet rotated": {[]imitationtest.Exchange{shown(covered)}, "", end, time.Time{}},
+		"rotated": {[]imitationtest.Exchange{shown(covered + rotated), readRotated("then")}, "then", end,
+			now.Add(48 * time.Hour)},
+		"rotated, its value hidden": {[]imitationtest.Exchange{shown(covered +
+			`, "client.secret.rotated.creation.time": "1772000000"`), readRotated("then")}, "then", end, time.Time{}},
+		"rotated, and over": {[]imitationtest.Exchange{shown(covered + over)}, "", end, time.Time{}},
+		"rotated, and Keycloak does not take it": {[]imitationtest.Exchange{shown(covered + rotated), readRotated("")},
+			"", end, time.Time{}},
+		"a secret that is not shown": {[]imitationtest.Exchange{without(`"secret": "now",`, ``), read("now")}, "", end,
+			time.Time{}},
+		"a secret that is masked": {[]imitationtest.Exchange{without(`"secret": "now"`, `"secret": "**********"`),
+			read("now")}, "", end, time.Time{}},
+		"a client that may only be looked at": {[]imitationtest.Exchange{without(`"manage": true`, `"manage": false`),
+			read("now")}, "", end, time.Time{}},
 	} {
-		got, err := play(t, find(tt.attributes), read("now"), readRotated(tt.rotated)).Slots(t.Context())
+		got, err := play(t, tt.answers...).Slots(t.Context())
 		if err != nil || !got.Readable || !got.Current.Equal(secret.New("now")) ||
 			got.Previous.IsZero() != (tt.previous == "") ||
 			tt.previous != "" && !got.Previous.Equal(secret.New(tt.previous)) || !got.PreviousUntil.Equal(tt.until) ||
@@ -147,7 +171,8 @@ func TestTheSlotsAreRead(t *testing.T) {
 	}
 	none := read("")
 	none.Answer = `{"type": "secret"}`
-	if _, err := play(t, find(covered), none).Slots(t.Context()); !failure.Is(err, failure.Precondition) {
+	if _, err := play(t, without(`"secret": "now",`, ``), none).Slots(t.Context()); !failure.Is(err,
+		failure.Precondition) {
 		t.Errorf("a client without a secret: %v", err)
 	}
 }
@@ -159,6 +184,17 @@ func TestANewSecretIsMadeOnlyWhereAPolicyKeepsTheOldOne(t *testing.T) {
 	v, err := play(t, find(covered), put(""), find(covered), make).Shift(t.Context())
 	if err != nil || !v.Equal(secret.New("new")) {
 		t.Errorf("the value is not that of the answer (%v)", err)
+	}
+	// what Slots has read right before is not read again; what a change may have made different is
+	c := play(t, find(covered), put(""), find(covered), make, find(covered), put(""), find(`"x": "y"`))
+	if _, err := c.Slots(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if v, err = c.Shift(t.Context()); err != nil || !v.Equal(secret.New("new")) {
+		t.Errorf("after a look at the slots: the value is not that of the answer (%v)", err)
+	}
+	if _, err = c.Shift(t.Context()); !failure.Is(err, failure.Precondition) {
+		t.Errorf("a second shift goes by what the first has changed: %v", err)
 	}
 	if _, err := play(t, find(covered), put(""), find(`"x": "y"`)).Shift(t.Context()); !failure.Is(err,
 		failure.Precondition) || !strings.Contains(err.Error(), "identityProvider.clientPair") {
@@ -184,15 +220,15 @@ func TestANewSecretIsMadeOnlyWhereAPolicyKeepsTheOldOne(t *testing.T) {
 func TestASecretIsPutBackAndTheOthersEnd(t *testing.T) {
 	t.Parallel()
 	set := put(`, "secret": "old"`)
-	if err := play(t, find(covered+rotated), set, find(covered+rotated), read("old"), readRotated("old"),
+	if err := play(t, find(covered+rotated), set, shows("old", covered+rotated), readRotated("old"),
 		drop).Restore(t.Context(), secret.New("old")); err != nil {
 		t.Error(err)
 	}
-	if err := play(t, find(`"x": "y"`), set, find(`"x": "y"`), read("old"), readRotated("")).Restore(t.Context(),
+	if err := play(t, find(`"x": "y"`), set, shows("old", `"x": "y"`)).Restore(t.Context(),
 		secret.New("old")); err != nil {
 		t.Error(err)
 	}
-	if err := play(t, find(covered), set, find(covered), read("another"), readRotated("")).Restore(t.Context(),
+	if err := play(t, find(covered), set, shows("another", covered)).Restore(t.Context(),
 		secret.New("old")); !failure.Is(err, failure.Unavailable) {
 		t.Errorf("not put back: %v", err)
 	}

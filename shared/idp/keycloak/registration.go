@@ -7,10 +7,10 @@ import (
 	"time"
 
 	"alboidc.internal/shared/idp/withoutids"
+	"alboidc.internal/shared/secret"
 )
 
-// registration is what is read of a client (ClientRepresentation). Its secrets are among what Keycloak sends; they are
-// not kept.
+// registration is what is read of a client (ClientRepresentation).
 type registration struct {
 	ID                      string     `json:"id"`
 	ClientID                string     `json:"clientId"`
@@ -30,6 +30,12 @@ type registration struct {
 	keep   update
 	traits map[string]string
 	url    string
+	// secret is the current one; zero if it is not shown. Who may not manage the client gets a mask
+	// (StripSecretsUtils).
+	secret secret.Value
+	// rotated: there may be a rotated one. Keycloak keeps it in attributes (OIDCClientSecretConfigWrapper), and removes
+	// these with it.
+	rotated bool
 }
 
 // attributes are those in which the executor secret-rotation keeps its times (ClientSecretConstants).
@@ -85,6 +91,13 @@ func (r *registration) UnmarshalJSON(b []byte) error {
 		if !strings.HasPrefix(name, "client.secret.") && !strings.HasPrefix(name, "saml.") {
 			r.traits["attribute "+name] = value
 		}
+	}
+	for name, value := range attributes {
+		r.rotated = r.rotated || strings.HasPrefix(name, "client.secret.rotated") && withoutids.IsSet(value)
+	}
+	var text string
+	if _ = json.Unmarshal(all["secret"], &text); r.Access.Manage && strings.Trim(text, "*") != "" {
+		r.secret = secret.New(text)
 	}
 	for name, does := range mappers(all["protocolMappers"]) {
 		r.traits["protocol mapper "+name] = does

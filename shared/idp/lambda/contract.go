@@ -143,7 +143,7 @@ func (c Capabilities) of() idp.Capabilities {
 	case idp.CurrentPrevious:
 		if out.CanSet = c.TakesValue; c.ShowsValues {
 			// one that shows none must keep more: nobody could tell when the next ends the one in use
-			out.MaxSecrets = 2
+			out.MaxSecrets, out.TellsUse = 2, true
 		}
 	default:
 	}

@@ -34,6 +34,7 @@ type function struct {
 	capable Capabilities
 	now     func() time.Time
 	sleep   func(ctx context.Context, d time.Duration) error
+	checked idp.Checked[answer]
 }
 
 func newFunction(invoke Invoker, can Capabilities, c idp.Client, d idp.Deps) function {
@@ -120,7 +121,7 @@ func (f *function) Check(ctx context.Context) error {
 	if err := f.compare(ctx); err != nil {
 		return err
 	}
-	_, err := f.list(ctx)
+	_, err := f.checked.Renew(ctx, f.list)
 	return err
 }
 

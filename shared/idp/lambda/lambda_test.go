@@ -169,6 +169,7 @@ func TestWhatIsWrongInAnAnswerIsNamed(t *testing.T) {
 		{two, "create", `"secret": {"id": "a", "value": "` + canary + `\n"}`, "secret.value must be the secret as the"},
 		{mint, "create", `"secret": {"id": "a"}`, "secret.value must be the secret as the identity provider takes it"},
 		{mint, "create", `"secret": {"id": "a", "value": "` + canary + `\r\n"}`, "without white space or a line break"},
+		{mint, "create", `"secret": {"id": "a", "value": "` + canary + ` "}`, "secret.value must be the secret as the"},
 		{mint, "create", `"secret": {"id": "a", "value": {"v": "` + canary + `"}}`, "secret.value must be a string"},
 		{mint, "create", `"secret": {"id": "x` + canary + `", "value": "` + canary + `"}`,
 			"secret.id must not hold the"},

@@ -48,7 +48,7 @@ const longestGrace = 100 * 365 * 24 * 3600
 
 // Review implements idp.Reviewer.
 func (f *function) Review(ctx context.Context) (idp.Review, error) {
-	a, err := f.list(ctx)
+	a, err := f.checked.Get(ctx, f.list)
 	r := a.Registration
 	out := idp.Review{MaxGrace: time.Duration(min(r.GraceSeconds, longestGrace)) * time.Second}
 	if r.AuthMethod == "client_secret_basic" || r.AuthMethod == "client_secret_post" {
@@ -62,7 +62,7 @@ func (f *function) Review(ctx context.Context) (idp.Review, error) {
 
 // List implements idp.Provider.
 func (n *named) List(ctx context.Context) ([]idp.Secret, error) {
-	a, err := n.list(ctx)
+	a, err := n.checked.Share(ctx, n.list)
 	if err != nil {
 		return nil, err
 	}
@@ -169,7 +169,7 @@ func (s *single) Set(ctx context.Context, v secret.Value) error {
 
 // ReviewSet implements idp.SetReviewer.
 func (s *single) ReviewSet(ctx context.Context) (idp.Review, error) {
-	a, err := s.list(ctx)
+	a, err := s.checked.Get(ctx, s.list)
 	if err != nil || len(a.Registration.Traits) > 0 {
 		return idp.Review{}, err
 	}
@@ -179,13 +179,13 @@ func (s *single) ReviewSet(ctx context.Context) (idp.Review, error) {
 
 // Traits implements idp.TraitsReporter. What they hold is not known here, so they are compared and not shown.
 func (s *single) Traits(ctx context.Context) (map[string]string, error) {
-	a, err := s.list(ctx)
+	a, err := s.checked.Get(ctx, s.list)
 	return withoutids.Traits(a.Registration.Traits, nil, nil), err
 }
 
 // Slots implements idp.PreviousKeeper.
 func (s *slots) Slots(ctx context.Context) (idp.Slots, error) {
-	a, err := s.list(ctx)
+	a, err := s.checked.Share(ctx, s.list)
 	if err != nil || !s.capable.ShowsValues {
 		return idp.Slots{}, err
 	}

@@ -79,7 +79,7 @@ func Capabilities(raw json.RawMessage, _ idp.Client) (idp.Capabilities, error) {
 
 // capabilities: what the token endpoint answers is not documented beyond RFC 6749; the probe's control decides.
 func capabilities() idp.Capabilities {
-	return idp.Capabilities{Model: idp.CurrentPrevious, MaxSecrets: 2, TellsEnd: true, UniqueIDs: true,
+	return idp.Capabilities{Model: idp.CurrentPrevious, MaxSecrets: 2, TellsEnd: true, TellsUse: true, UniqueIDs: true,
 		Probe: idp.ProbeSpec{
 			Grant:    idp.AuthorizationCode,
 			Accepted: []string{"invalid_grant"},

@@ -94,7 +94,7 @@ func Capabilities(c idp.Capabilities, m idp.Model) idp.Capabilities {
 	out := idp.Capabilities{Model: m, Probe: c.Probe, AcceptsValue: true, UniqueIDs: c.UniqueIDs}
 	switch m {
 	case idp.CurrentPrevious:
-		out.AcceptsValue, out.MaxSecrets, out.TellsEnd = false, c.MaxSecrets, c.TellsEnd
+		out.AcceptsValue, out.MaxSecrets, out.TellsEnd, out.TellsUse = false, c.MaxSecrets, c.TellsEnd, c.TellsUse
 	case idp.InPlace:
 		out.CanDisable = true
 	}

@@ -62,10 +62,10 @@ func (r *Reader) in(account, region string) CloudWatch {
 }
 
 // AuthErrors compares ELBAuthError over all load balancers (ARNs) from since to now with as long a time before, two
-// weeks at most. The evidence is OK if there were at most more errors than before, or as many more as chance explains:
-// the metric has no client dimension, and stray errors happen. No data counts as zero (Application Load Balancers user
-// guide, "CloudWatch metrics"), so pair it with a login or redirect test, which makes sure that something could have
-// been counted. Failures are those of package awserr, and InvalidInput.
+// weeks at most, if there were more than always pass. The evidence is OK if there were at most more errors than before,
+// or as many more as chance explains: the metric has no client dimension, and stray errors happen. No data counts as
+// zero (Application Load Balancers user guide, "CloudWatch metrics"), so pair it with a login or redirect test, which
+// makes sure that something could have been counted. Failures are those of package awserr, and InvalidInput.
 func (r *Reader) AuthErrors(ctx context.Context, loadBalancers []string, since time.Time, more int) (rotation.Evidence,
 	error) {
 	if len(loadBalancers) == 0 {
@@ -77,18 +77,24 @@ func (r *Reader) AuthErrors(ctx context.Context, loadBalancers []string, since t
 	if err != nil {
 		return rotation.Evidence{}, err
 	}
-	usual, _, err := r.count(ctx, before, loadBalancers)
-	if err != nil {
-		return rotation.Evidence{}, err
-	}
 	total, counts, err := r.count(ctx, after, loadBalancers)
 	if err != nil {
 		return rotation.Evidence{}, err
 	}
-	allowed := usual + max(float64(more), chance(usual))
-	detail := fmt.Sprintf("%g since %s over %d load balancers, %g in the same time before %s, %g allowed", total,
-		rotation.Timestamp(after.start),
-		len(loadBalancers), usual, rotation.Timestamp(before.end), allowed)
+	detail := fmt.Sprintf("%g since %s over %d load balancers", total, rotation.Timestamp(after.start),
+		len(loadBalancers))
+	allowed := max(float64(more), chance(0))
+	if total <= allowed {
+		detail += fmt.Sprintf(", %g always allowed", allowed)
+	} else { // what is usual allows more
+		usual, _, err := r.count(ctx, before, loadBalancers)
+		if err != nil {
+			return rotation.Evidence{}, err
+		}
+		allowed = usual + max(float64(more), chance(usual))
+		detail += fmt.Sprintf(", %g in the same time before %s, %g allowed", usual, rotation.Timestamp(before.end),
+			allowed)
+	}
 	if len(counts) > 0 {
 		detail += " (" + strings.Join(counts, ", ") + ")"
 	}

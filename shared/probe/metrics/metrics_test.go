@@ -89,10 +89,10 @@ func TestELBAuthErrorIsAddedUpOverLoadBalancersRegionsAndPages(t *testing.T) {
 		ok      bool
 		says    string
 	}{
-		{"no data is zero", nil, nil, 0, true, "0 since 2026-11-22T11:58:00Z over 3 load balancers, 0 in the same " +
-			"time before 2026-11-22T11:58:00Z, 3 allowed"},
+		{"no data is zero", nil, nil, 0, true, "0 since 2026-11-22T11:58:00Z over 3 load balancers, 3 always allowed"},
 		{"a stray error in a quiet time", map[string][]float64{"app/a/1": {1}}, nil, 0, true, "eu-west-1 app/a/1: 1"},
-		{"more than chance explains", map[string][]float64{"app/a/1": {4}}, nil, 0, false, "eu-west-1 app/a/1: 4"},
+		{"more than chance explains", map[string][]float64{"app/a/1": {4}}, nil, 0, false, "4 since " +
+			"2026-11-22T11:58:00Z over 3 load balancers, 0 in the same time before 2026-11-22T11:58:00Z, 3 allowed"},
 		{"as many as allowed, on several pages", map[string][]float64{"app/a/1": {1, 2, 3},
 			"app/b/2": {4}}, map[string][]float64{"app/c/3": {5, 5}}, 20, true, "20 since"},
 		{"one more than allowed", map[string][]float64{"app/a/1": {1, 2, 3},
@@ -153,12 +153,12 @@ func TestTheTimesComparedAreEquallyLongAndAtMostTwoWeeks(t *testing.T) {
 		8 * day:         {8*day + 5*time.Minute, 0},
 		30 * day:        {14 * day, 16*day + 5*time.Minute},
 	} {
-		store := &metricStore{}
+		store := &metricStore{points: map[string][]float64{"app/a/1": {4}}}
 		if _, err := authErrors(t, map[string]*metricStore{"eu-west-1": store}, []string{ireland + "a/1"},
 			now.Add(-age), 0); err != nil {
 			t.Fatal(err)
 		}
-		before, after := store.asked[0], store.asked[1]
+		before, after := store.asked[1], store.asked[0]
 		if b, a := before.EndTime.Sub(*before.StartTime), after.EndTime.Sub(*after.StartTime); a != want.length ||
 			b != a || after.StartTime.Sub(*before.EndTime) != want.gap {
 			t.Errorf("age %s: %s before, %s after, %s between", age, b, a, after.StartTime.Sub(*before.EndTime))
@@ -184,7 +184,10 @@ func TestTheQueryIsForTheSumSinceTheSwitch(t *testing.T) {
 			now.Add(-c.age), 0); err != nil {
 			t.Fatal(err)
 		}
-		in := store.asked[1] // the first is for the time before
+		if len(store.asked) != 1 {
+			t.Fatal("the time before is asked for, though nothing was counted since")
+		}
+		in := store.asked[0]
 		q := in.MetricDataQueries[0].MetricStat
 		if !in.StartTime.Equal(c.start) || !in.EndTime.After(now) || *q.Period != c.period {
 			t.Errorf("age %s: from %s to %s, period %d", c.age, in.StartTime, in.EndTime, *q.Period)

@@ -186,9 +186,9 @@ var (
 
 // Capabilities implements idp.Registration.
 func (s shifter) Capabilities() idp.Capabilities {
-	c := idp.Capabilities{Model: idp.CurrentPrevious, MaxSecrets: 2, Probe: probe()}
+	c := idp.Capabilities{Model: idp.CurrentPrevious, MaxSecrets: 2, TellsUse: true, Probe: probe()}
 	if s.v.options.Hidden {
-		c.MaxSecrets = 0
+		c.MaxSecrets, c.TellsUse = 0, false
 	}
 	return c
 }
