@@ -16,14 +16,17 @@ func TestEveryRuleStartsTheStateMachineThatLooksAfterIt(t *testing.T) {
 		"notifier": {"EventPattern.detail.status": `["FAILED"]`,
 			"EventPattern.detail.error": `[{"anything-but":["RolledBack","Refused","LockHeld"]},{"exists":false}]`},
 		"interrupted": {"EventPattern.detail.status": `["ABORTED","TIMED_OUT"]`, "EventPattern.detail.error": ""},
+		"fleet": {"EventPattern.detail.status": `["FAILED","ABORTED","TIMED_OUT"]`,
+			"EventPattern.detail.error": `[{"anything-but":["FleetIncomplete","InvalidInput"]},{"exists":false}]`},
 	} {
 		r := tpl.one(t, "AWS::Events::Rule", "Name", "alb-oidc-rotator-"+rule)
 		want["EventPattern.source"], want["EventPattern.detail-type"] = `["aws.states"]`,
 			`["Step Functions Execution Status Change"]`
 		expect(t, rule, r, want)
 		if machine := text(at(t, r.Properties, "EventPattern", "detail",
-			"stateMachineArn", 0)); machine != "<StateMachine.Arn>" {
-			t.Errorf("%s watches %s", rule, machine)
+			"stateMachineArn", 0)); machine != map[bool]string{false: "<StateMachine.Arn>",
+			true: "<FleetStateMachine.Arn>"}[rule == "fleet"] {
+			t.Errorf("%s watches %s: nobody hears of executions that ended half way", rule, machine)
 		}
 	}
 	for _, id := range tpl.of("AWS::Events::Rule") {

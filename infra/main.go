@@ -4,9 +4,11 @@
 package main
 
 import (
+	"cmp"
 	"flag"
 	"fmt"
 	"os"
+	"slices"
 
 	"github.com/aws/jsii-runtime-go"
 
@@ -47,12 +49,10 @@ func run(version, template string) error {
 	if err := findings.Err(); err != nil {
 		return err
 	}
-	for _, w := range findings {
-		fmt.Fprintln(os.Stderr, w)
+	if len(findings) > 0 {
+		fmt.Fprintln(os.Stderr, findings)
 	}
-	for _, c := range file.Clients {
-		fmt.Fprintf(os.Stderr, "%s: %d of the %d bytes of a parameter\n", c.Name, c.Size(), clientsfile.MaxDocument)
-	}
+	tellSizes(file)
 	if err := checkFunctions(functions); err != nil {
 		return err
 	}
@@ -75,6 +75,18 @@ func run(version, template string) error {
 		return nil
 	}
 	return synth(file, p, functions, "")
+}
+
+// tellSizes says how much room each client has left in its parameter; where there are many, the largest.
+func tellSizes(file File) {
+	clients := file.Clients
+	if len(clients) >= noted {
+		clients = []Client{slices.MaxFunc(clients, func(a, b Client) int { return cmp.Compare(a.Size(), b.Size()) })}
+		fmt.Fprint(os.Stderr, "The largest client: ")
+	}
+	for _, c := range clients {
+		fmt.Fprintf(os.Stderr, "%s: %d of the %d bytes of a parameter\n", c.Name, c.Size(), clientsfile.MaxDocument)
+	}
 }
 
 // note writes the places down. p is nil if the stack itself has all clients.

@@ -100,7 +100,7 @@ func (p places) write(path string) (changed bool, err error) {
 
 // of returns the places of the clients of a file: those that have one keep it, new ones go where there is room, and
 // what is not in the file any more is forgotten.
-func (p places) of(f File) places { return p.with(f, false) }
+func (p places) of(f File) places { return p.extend(f, false) }
 
 // first returns a file with those clients first that have a place already, and how many they are.
 func (p *places) first(f File) (sorted File, deployed int) {
@@ -132,11 +132,11 @@ func firstPlaces(f File, n int) places {
 			p.Addresses[address] = 0
 		}
 	}
-	return p.with(f, true)
+	return p.extend(f, true)
 }
 
-func (p places) with(f File, full bool) places {
-	out := places{Stacks: p.Stacks, Clients: map[string]int{}, Addresses: map[string]int{}}
+func (p places) extend(f File, full bool) places {
+	out := places{Clients: map[string]int{}, Addresses: map[string]int{}}
 	rooms := make([]room, p.Stacks+1)
 	rooms[0].full = full
 	for _, c := range f.Clients {

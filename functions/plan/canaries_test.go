@@ -48,6 +48,17 @@ func TestWhichTargetsAreCanaries(t *testing.T) {
 		}, 0, ""},
 		"all of them": {plain, func(w *fakes.World) { withLogin(w); w.ALB.Tag(canaryTag, "true") }, 0,
 			"every target is a canary"},
+		"a repair, healed, of what lives": {`{"client":"orders-web","repair":true,"reason":"healing: it was stopped"}`,
+			func(w *fakes.World) { withLogin(w); w.ALB.TagOn(fakes.Listener, canaryTag, "true") }, 0, ""},
+		"in place": {plain, func(w *fakes.World) { withLogin(w); w.ALB.TagOn(fakes.Listener, canaryTag, "true") }, 0,
+			"a new secret ends the one"},
+		"a load balancer": {plain, func(w *fakes.World) {
+			withLogin(w)
+			w.Client.Canaries = []string{fakes.LoadBalancer}
+			w.Client.LoadBalancerSearch = &config.LoadBalancerSearch{Tags: map[string]string{"login": "orders"},
+				Regions: []string{"eu-central-1"}}
+			w.ALB.Tag("login", "orders")
+		}, 0, "every target is a canary"},
 		"one rule of a pair's load balancer": {plain, func(w *fakes.World) {
 			withLogin(w)
 			w.Client.IdentityProvider.ClientPair, w.Client.SmokeTests.Login[0].Canary = second, true
@@ -61,8 +72,9 @@ func TestWhichTargetsAreCanaries(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w, _ := newWorld(t)
-			if strings.Contains(name, "pair") {
+			if name == "in place" || strings.Contains(name, "a pair") {
 				w, _ = slotWorld(t, memory.SlotOptions{Single: true})
+				w.Client.IdentityProvider.AllowInterruption = name == "in place"
 			}
 			c.prepare(w)
 			p, err := makePlan(w, c.request)
@@ -113,6 +125,9 @@ func TestARollbackLeavesAloneWhatNeverHadTheSecret(t *testing.T) {
 			p, err = searchBack(w, p.Targets)
 			if err != nil || len(p.Targets) != c.targets || p.Spared != 2-c.targets {
 				t.Errorf("the rollback is on %+v, and spares %d (%v)", p.Targets, p.Spared, err)
+			}
+			if c.targets < 2 && rotation.CountCanaries(p.Targets) != c.targets {
+				t.Errorf("people hear that other targets were given it, too: %+v", p.Targets)
 			}
 		})
 	}

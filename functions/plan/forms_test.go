@@ -82,7 +82,10 @@ func TestAVersionWithAnothersClientIDIsRefused(t *testing.T) {
 					t.Errorf("warned is %q (%v)", p.Warnings, err)
 				}
 				w.Client.Secret.ClientIDKey = "clientId"
-				_, refused := makePlan(w, plain)
+				named, refused := makePlan(w, plain)
+				if strings.Contains(strings.Join(named.Warnings, "\n"), "is a client id of the pair") {
+					t.Errorf("a client id that is named is warned of: %q", named.Warnings)
+				}
 				w.Journal.SetOwner("")
 				p, err = makePlan(w, measured)
 				if err != nil || !strings.Contains(p.Measured.RotationRefused, c.says) ||

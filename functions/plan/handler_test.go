@@ -133,11 +133,11 @@ func TestTagsThatNoLoadBalancerHasAreARefusal(t *testing.T) {
 	t.Parallel()
 	w, _ := newWorld(t)
 	w.Client.LoadBalancers = nil
-	w.Client.LoadBalancerSearch = &config.LoadBalancerSearch{Tags: map[string]string{"login": "orders"},
-		Regions: []string{"eu-central-1"}}
+	w.Client.LoadBalancerSearch = &config.LoadBalancerSearch{Tags: map[string]string{"login": "orders", "a": "1",
+		"b": "2", "c": "3", "d": "4"}, Regions: []string{"eu-central-1"}}
 	if _, err := makePlan(w, plain); !failure.Is(err, failure.Precondition) ||
 		!strings.Contains(err.Error(),
-			`no Application Load Balancer in eu-central-1 has the tags login="orders"; no listener or rule of the configured load balancers`) {
+			`no Application Load Balancer in eu-central-1 has the tags a="1", b="2", c="3", d="4", login="orders"; no listener or rule of the configured load balancers`) {
 		t.Errorf("got %v", err)
 	}
 }

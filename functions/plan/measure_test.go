@@ -1,6 +1,7 @@
 package plan_test
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 	"time"
@@ -155,21 +156,38 @@ func TestAMeasurementTellsWhatWillHaveTheNextRotationRefused(t *testing.T) {
 	p, err := makePlan(w, measured)
 	if err != nil || !strings.Contains(p.Measured.RotationRefused, "add them to aliases") ||
 		!strings.Contains(w.Output(), "the next rotation will be refused") {
-		t.Fatalf("measured %+v (%v)", p.Measured, err)
+		t.Fatalf("that a load balancer uses another name is not told: %+v (%v)", p.Measured, err)
 	}
 	w.ALB.Remove() // a rotation would find nothing to rotate
 	if p, err = makePlan(w, measured); err != nil || !strings.HasPrefix(p.Measured.RotationRefused,
 		"no listener or rule ") {
-		t.Fatalf("measured %+v (%v)", p.Measured, err)
+		t.Fatalf("that there is nothing to rotate is not told: %+v (%v)", p.Measured, err)
 	}
 	w.Wire.Fail("DescribeListeners", failure.New(failure.AccessDenied, "not authorized"))
 	if p, err = makePlan(w, measured); err != nil || !strings.Contains(p.Measured.RotationRefused, "not authorized") {
-		t.Fatalf("measured %+v (%v)", p.Measured, err)
+		t.Fatalf("that load balancers cannot be read is not told: %+v (%v)", p.Measured, err)
 	}
 	for range 4 { // for long, which says nothing about a rotation
 		w.Wire.Fail("DescribeListeners", failure.New(failure.Throttled, "slow down"))
 	}
 	if p, err = makePlan(w, measured); err != nil || p.Measured.RotationRefused != "" {
-		t.Fatalf("measured %+v (%v)", p.Measured, err)
+		t.Fatalf("what is over soon is told as a refusal: %+v (%v)", p.Measured, err)
+	}
+}
+
+// So long before its end a rotation can still be started, and the credential be replaced.
+func TestTheRotatorsOwnCredentialThatEndsIsTold(t *testing.T) {
+	t.Parallel()
+	for days, told := range map[int]bool{13: true, 15: false} {
+		w := aged(t)
+		w.Client.IdentityProvider.Type = "entra"
+		w.Client.IdentityProvider.Settings = json.RawMessage(
+			`{"tenantId": "t", "certificate": {"sha256": "AA", "ends": "` +
+				rotation.Timestamp(w.Now.Add(time.Duration(days)*24*time.Hour)) + `"}}`)
+		w.Params.Put(w.Client)
+		p, err := makePlan(w, measured)
+		if err != nil || strings.HasPrefix(p.Measured.RotationRefused, "the rotator's own credential") != told {
+			t.Errorf("%d days before the rotator's own credential ends, told is %+v (%v)", days, p.Measured, err)
+		}
 	}
 }

@@ -148,18 +148,19 @@ func TestThePlanOfAPairSaysWhichLoginsFail(t *testing.T) {
 type reviewed struct {
 	*memory.Slots
 	review idp.Review
+	err    error
 }
 
 func (r reviewed) Registration(clientID string) idp.Registration {
-	return reviewing{r.Slots.Registration(clientID).(idp.Setter), r.review}
+	return reviewing{r.Slots.Registration(clientID).(idp.Setter), r}
 }
 
 type reviewing struct {
 	idp.Setter
-	review idp.Review
+	told reviewed
 }
 
-func (r reviewing) Review(context.Context) (idp.Review, error) { return r.review, nil }
+func (r reviewing) Review(context.Context) (idp.Review, error) { return r.told.review, r.told.err }
 
 func TestWhatTheProviderTellsIsHeeded(t *testing.T) {
 	t.Parallel()
@@ -171,7 +172,7 @@ func TestWhatTheProviderTellsIsHeeded(t *testing.T) {
 			"the old secret for 1h0m0s only, the grace period is 24h0m0s"},
 		"a reason of its own": {idp.Review{Refusals: []string{"the policy is off"}}, "the policy is off"},
 	} {
-		w := fakes.New(t, reviewed{memory.NewSlots(memory.SlotOptions{Single: true}, fakes.ClientID), c.review},
+		w := fakes.New(t, reviewed{memory.NewSlots(memory.SlotOptions{Single: true}, fakes.ClientID), c.review, nil},
 			memory.Initial)
 		w.Client.IdentityProvider.AllowInterruption = true
 		_, err := makePlan(w, plain)
@@ -192,7 +193,7 @@ func TestWhatTheProviderTellsIsHeeded(t *testing.T) {
 
 	const method = "identityProvider.tokenAuthMethod: the client is registered for client_secret_post"
 	w := fakes.New(t, reviewed{memory.NewSlots(memory.SlotOptions{Single: true}, fakes.ClientID),
-		idp.Review{AuthMethod: "client_secret_post"}}, memory.Initial)
+		idp.Review{AuthMethod: "client_secret_post"}, nil}, memory.Initial)
 	w.Client.IdentityProvider.AllowInterruption = true
 	p, err := makePlan(w, plain)
 	if err != nil || !strings.Contains(strings.Join(p.Warnings, " "), method) {
@@ -202,9 +203,17 @@ func TestWhatTheProviderTellsIsHeeded(t *testing.T) {
 	_, err = makePlan(w, plain)
 	fakes.Failed(t, err, failure.SecretRefused, method)
 
+	w = fakes.New(t, reviewed{memory.NewSlots(memory.SlotOptions{Single: true}, fakes.ClientID), idp.Review{},
+		failure.New(failure.Unavailable, "no answer")}, memory.Initial)
+	w.Client.IdentityProvider.AllowInterruption = true
+	if p, err := makePlan(w, plain); !failure.Is(err, failure.Unavailable) {
+		t.Errorf("a rotation is planned although nobody knows what the provider is set to: %+v (%v)", p, err)
+	}
+
 	fine := idp.Review{MaxGrace: 24 * time.Hour, AuthMethod: "client_secret_basic",
 		Warnings: []string{"the policy is new"}}
-	w = fakes.New(t, reviewed{memory.NewSlots(memory.SlotOptions{Single: true}, fakes.ClientID), fine}, memory.Initial)
+	w = fakes.New(t, reviewed{memory.NewSlots(memory.SlotOptions{Single: true}, fakes.ClientID), fine, nil},
+		memory.Initial)
 	w.Client.IdentityProvider.AllowInterruption = true
 	p, err = makePlan(w, plain)
 	if err != nil || p.Provider.MaxGraceSeconds != 86400 || !strings.Contains(strings.Join(p.Warnings, " "),
@@ -281,6 +290,7 @@ func TestARotationIsStartedBeforeTheSecretEnds(t *testing.T) {
 		execution, outcome string
 		never              bool
 		starts, notRotated bool
+		prepare            func(*fakes.World)
 	}{
 		"far from its end":               {stored: 40, left: 16},
 		"close to its end":               {stored: 40, left: 15, starts: true},
@@ -288,12 +298,18 @@ func TestARotationIsStartedBeforeTheSecretEnds(t *testing.T) {
 		"the setting is never":           {stored: 40, left: 3, never: true},
 		"more than half of a short life": {stored: 4, left: 6},
 		"less than half of a short life": {stored: 6, left: 4, starts: true},
-		"another rotation was refused":   {40, 3, "orders-web-1", "refused", false, true, false},
+		"another rotation was refused":   {40, 3, "orders-web-1", "refused", false, true, false, nil},
 		"one for another secret was refused": {40, 3, rotation.BeforeEndName(fakes.ClientName, "x") + "-20270101",
-			"refused", false, true, false},
-		"one for this secret was refused":     {40, 3, name + "-20270101", "refused", false, false, true},
-		"one for this secret was rolled back": {40, 3, name + "-20270101", "rolledBack", false, false, true},
-		"this secret was put into use again":  {40, 3, name + "-20270101", "rotated", false, true, false},
+			"refused", false, true, false, nil},
+		"one for this secret was refused":     {40, 3, name + "-20270101", "refused", false, false, true, nil},
+		"one for this secret was rolled back": {40, 3, name + "-20270101", "rolledBack", false, false, true, nil},
+		"this secret was put into use again":  {40, 3, name + "-20270101", "rotated", false, true, false, nil},
+		"it is refused already": {stored: 40, left: 3, prepare: func(w *fakes.World) {
+			w.Tokens.Judge(func(_ secret.Value, accepted bool) (int, string) {
+				return 401, "invalid_client"
+			})
+		}},
+		"a rotation would be refused": {stored: 40, left: 3, prepare: func(w *fakes.World) { w.ALB.Remove() }},
 	} {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
@@ -313,6 +329,9 @@ func TestARotationIsStartedBeforeTheSecretEnds(t *testing.T) {
 				w.Client.RotateBeforeEndDays = aws.Int(0)
 				w.Params.Put(w.Client)
 			}
+			if c.prepare != nil {
+				c.prepare(w)
+			}
 			p, err := makePlan(w, measured)
 			if err != nil || p.Measured.SecretEnds == "" {
 				t.Fatalf("measured %+v (%v)", p.Measured, err)
@@ -324,9 +343,25 @@ func TestARotationIsStartedBeforeTheSecretEnds(t *testing.T) {
 			if p.Measured.Start != want ||
 				strings.Contains(p.Measured.NotRotated, c.outcome+": "+before) != c.notRotated ||
 				len(want) > 80 {
-				t.Errorf("measured %+v, want to start %q", p.Measured, want)
+				t.Errorf("a rotation that is to end before the secret does is started as %q, want %q (%s%s)",
+					p.Measured.Start, want, p.Measured.NotRotated, p.Measured.RotationRefused)
 			}
 		})
+	}
+}
+
+// Who has the lock may be about to replace the secret: nothing is started beside that.
+func TestNoRotationIsStartedWhileOneIsUnderWay(t *testing.T) {
+	t.Parallel()
+	v := memory.New(memory.Options{MaxSecrets: 2})
+	_, current := v.Current()
+	e := ender{Vendor: v}
+	w := fakes.New(t, &e, current.Reveal())
+	e.until = w.Now.Add(3 * 24 * time.Hour)
+	w.Secrets.SetCreated(w.Now.Add(-40 * 24 * time.Hour))
+	w.Journal.SetOwnerSince(w.Now)
+	if p, err := makePlan(w, measured); err != nil || p.Measured.Start != "" {
+		t.Errorf("a second rotation is started beside the one that has the lock: %+v (%v)", p.Measured, err)
 	}
 }
 

@@ -16,7 +16,8 @@ func testCanaries(w *fakes.World) (rotation.SmokeOutput, error) {
 		Canaries: true,
 		Checks:   []rotation.Check{rotation.CheckRedirect, rotation.CheckLogin},
 		From:     rotation.Ref{VersionID: older}, To: rotation.Ref{VersionID: newer},
-		Targets: []rotation.Target{{LoadBalancerARN: fakes.LoadBalancer, ListenerARN: fakes.Listener, Canary: true}}})
+		Targets: []rotation.Target{{LoadBalancerARN: fakes.LoadBalancer, ListenerARN: fakes.Listener, Canary: true},
+			{LoadBalancerARN: strings.Replace(fakes.LoadBalancer, "app/", "app/no-canary-", 1)}}})
 }
 
 func TestCanariesAreTestedByTheirTestsWhenTheyHaveTheSecret(t *testing.T) {
@@ -48,7 +49,9 @@ func TestCanariesThatNoLoginReachesAreTold(t *testing.T) {
 		out, err := testCanaries(w)
 		if told := strings.Contains(out.Notice, "so the canaries there do not count as tested"); err != nil ||
 			told == tested || told == (out.Notice == "") {
-			t.Errorf("at %s told is %q (%v)", address, out.Notice, err)
+			t.Errorf("people hear of load balancers without canaries, or not of canaries: at %s told is %q (%v)",
+				address,
+				out.Notice, err)
 		}
 	}
 	w.Client.SmokeTests.Login = nil

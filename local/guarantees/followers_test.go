@@ -43,18 +43,22 @@ func newFollowedWorld(t *testing.T, vendor string, configure ...func(*config.Cli
 		return newWorld(t, append([]func(*config.Client){following}, configure...)...)
 	}
 	w := newWorldOf(t, vendor, usual(), quick)
+	w.readByFollowers(append([]func(*config.Client){following}, configure...)...)
+	return w
+}
+
+// readByFollowers stores id and secret of a pair, and declares its followers.
+func (w *world) readByFollowers(configure ...func(*config.Client)) {
 	w.store(w.object(w.current()))
 	w.reconfigure(func(c *config.Client) {
 		c.Secret.JSONKey, c.Secret.ClientIDKey = member, "clientId"
-		following(c)
-		c.SmokeTests.Redirect[0].Follower = true // the controller's, with the other client id for a while
-		c.SmokeTests.Redirect = append(c.SmokeTests.Redirect,
-			config.RedirectTest{URL: w.Site.Pages[4].URL, ConnectTo: w.Site.Pages[4].Nodes})
 		for _, f := range configure {
 			f(c)
 		}
+		c.SmokeTests.Redirect[0].Follower = true // the controller's, with the other client id for a while
+		c.SmokeTests.Redirect = append(c.SmokeTests.Redirect,
+			config.RedirectTest{URL: w.Site.Pages[4].URL, ConnectTo: w.Site.Pages[4].Nodes})
 	})
-	return w
 }
 
 // followers live while an execution runs, or the test lets time go by: otherwise a virtual clock would run away.

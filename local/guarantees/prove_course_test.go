@@ -149,7 +149,7 @@ func newLife(seed uint64) life {
 	c := newCourse(r, l.way)
 	switch seed % 4 {
 	case 0:
-		l.chapters = []chapter{newChapter(r, l.way, c, 1, func(*kind) bool { return true })}
+		l.chapters = []chapter{newChapter(r, l.way, c, 1, (*kind).isFirst)}
 		return l
 	case 1:
 		l.together = true
@@ -159,7 +159,7 @@ func newLife(seed uint64) life {
 	if r.IntN(3) == 0 {
 		c = c.goesBack(r, l.way)
 	}
-	first := newChapter(r, l.way, c, 1+r.IntN(3), func(*kind) bool { return true })
+	first := newChapter(r, l.way, c, 1+r.IntN(3), (*kind).isFirst)
 	l.chapters = []chapter{first}
 	switch r.IntN(4) {
 	case 0:
@@ -268,20 +268,23 @@ func newMoment(r *rand.Rand, k *kind, path []string) moment {
 	if k.before {
 		return moment{before: true}
 	}
-	if k.stopped && r.IntN(6) == 0 {
+	if slices.Contains(hands, k) && k.states == nil && r.IntN(6) == 0 {
 		return moment{stopped: true}
 	}
 	list := k.on(path)
 	m := moment{state: list[r.IntN(len(list))]}
 	switch x := r.IntN(4); {
+	case m.state == "GracePeriod" && x > 0, strings.HasPrefix(m.state, "AwaitFollowers") && x > 0:
+		m.after = time.Duration(r.Int64N(int64(time.Duration(x*x*x) * 20 * time.Minute)))
 	case waits(m.state) && x > 0:
-		m.after = []time.Duration{0, time.Minute, 2 * time.Hour, 20 * time.Hour}[x]
-		m.after = time.Duration(r.Int64N(int64(m.after)))
+		m.after = time.Duration(r.Int64N(int64(spread)))
 	case waits(m.state), k.states != nil:
 	case x == 1:
 		m.changing = true
-	case x > 1:
+	case x > 1 && slices.Contains(changes, m.state):
 		m.call = 1 + r.IntN(6*x)
+	case x > 1:
+		m.call = x
 	}
 	return m
 }

@@ -147,6 +147,20 @@ var executions = []*kind{
 			after := []time.Duration{time.Second, 10 * time.Minute, 3 * time.Hour, 3 * 24 * time.Hour}
 			return r.stopMain(after[n%len(after)])
 		}},
+	{name: "a stop, the new secret is removed, and a redrive", weight: 5, any: true, fits: named,
+		states: []string{"SetSecret"}, do: func(r *telling, _ int, _ seen) string {
+			said := r.stopMain(3 * 24 * time.Hour)
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			r.meanwhile = func() {
+				id, live := r.Stack.IdP.Store().Match(r.ClientID, r.pending(), r.clock.Now())
+				if live && !r.used(r.pending()) {
+					r.removeSecret(id)
+					r.tell("somebody removes the new secret, which no target has, at the identity provider")
+				}
+			}
+			return said
+		}},
 	{name: "a stop while a change is under way", weight: 6, ends: []string{"ABORTED"},
 		states: []string{"SetSecret", "ReassertSecret", "RestoreTargets"}, do: func(r *telling, n int, _ seen) string {
 			r.changesComeLate(1)
@@ -166,7 +180,7 @@ var executions = []*kind{
 		"AwaitSpread",
 		"TestSecret", "GracePeriod", "ReassertSecret", "TestBeforeFinish", "DisableOldSecret"},
 		do: func(r *telling, _ int, _ seen) string { return r.startOther(plain) }},
-	{name: "an earlier execution is redriven", weight: 14, do: redriveEarlier},
+	{name: "an earlier execution is redriven", weight: 24, later: true, do: redriveEarlier},
 	{name: "a measurement meanwhile", weight: 1,
 		do: func(r *telling, _ int, _ seen) string { return r.startOther(measure) }},
 }

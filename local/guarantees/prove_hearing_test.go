@@ -27,6 +27,7 @@ func (r *telling) hearState(execution string, e stepfunctions.Event) {
 		return
 	}
 	r.state = e.StateEntered.Name
+	r.canariesFirst = r.canariesFirst && r.state != "TestCanaries"
 	r.reasserted = r.reasserted || slices.Contains([]string{"ReassertSecret", "RediscoverToRestore",
 		"ReassertOldSecret"}, r.state)
 	if r.state == "TellRollback" {
@@ -91,6 +92,10 @@ func (r *telling) hearCall(service, operation, text string) {
 		return // several load balancers are searched at a time, in any order
 	}
 	r.mu.Lock()
+	if r.life.way.canaried && r.canariesFirst && r.state == "SetTargetSecret" &&
+		strings.HasPrefix(operation, "Modify") && strings.Contains(text, first) {
+		r.rec.Errorf("canaries: a target that is none got the new secret before they were tested")
+	}
 	r.calls++
 	now := r.take(func(m moment) bool { return m.comes(r.calls, seen{service, operation}) })
 	r.mu.Unlock()
@@ -152,6 +157,7 @@ func (r *telling) fire(e event, c seen) {
 		r.took++
 	}
 	r.happened = append(r.happened, e.kind)
+	r.canariesFirst = r.canariesFirst && slices.Contains(faults, e.kind)
 }
 
 // where says in which state the chapter's execution is. r.mu is held.

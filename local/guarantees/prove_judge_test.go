@@ -53,7 +53,8 @@ func (r *telling) judge(c chapter, result asl.Result, atRest bool) {
 			happened[0].name, ended(result), healed)
 	case ended(result) == "Refused" && strings.Contains(text(result.Cause), "TestBeforeChange failed with Lambda."):
 		// a rehearsal is tried three times within seconds: nothing is made yet, and nobody has to wait
-	case r.life.heals && ended(result) == "LockLost", slices.Contains(happened[0].ends, ended(result)):
+	case r.life.heals && strings.Contains(ended(result)+text(result.Cause),
+		"LockLost"), slices.Contains(happened[0].ends, ended(result)):
 	default:
 		r.rec.Errorf("once: one disturbance (%s) ended an execution as %s: %s", happened[0].name, ended(result),
 			text(result.Cause))

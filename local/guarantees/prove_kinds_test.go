@@ -30,11 +30,11 @@ func everyKind() (all []*kind) {
 
 // hands are what people and other tools do to the secret, the labels, the rules and the provider.
 var hands = []*kind{
-	{name: "stored again", stopped: true, weight: 6, do: func(r *telling, _ int, _ seen) string {
+	{name: "stored again", weight: 6, do: func(r *telling, _ int, _ seen) string {
 		r.storeAgain()
 		return "AWSCURRENT is stored again, as another version"
 	}},
-	{name: "stored in another form", stopped: true, weight: 6, fits: notFollowed, do: func(r *telling, n int, _ seen) string {
+	{name: "stored in another form", weight: 6, fits: notFollowed, do: func(r *telling, n int, _ seen) string {
 		if r.padded {
 			return ""
 		}
@@ -52,24 +52,27 @@ var hands = []*kind{
 		r.mend(r.formAgain)
 		return "the secret is stored in another form, and the configuration says so"
 	}},
-	{name: "stored with something around it", stopped: true, weight: 4, any: true, fits: notFollowed, do: storePadded},
-	{name: "a tool writes AWSCURRENT to a target", stopped: true, weight: 8, do: func(r *telling, n int, _ seen) string {
+	{name: "stored with something around it", weight: 4, any: true, fits: notFollowed, do: storePadded},
+	{name: "a tool writes AWSCURRENT to a target", weight: 8, do: func(r *telling, n int, _ seen) string {
 		return r.writeTarget(n, r.current())
 	}},
-	{name: "a tool writes what AWSCURRENT was", stopped: true, weight: 8, do: func(r *telling, n int, _ seen) string {
-		if r.tooLate(r.first) || r.fs != nil { // a controller's rule is not healed
-			return ""
-		}
-		return r.writeTarget(n, r.first)
-	}},
-	{name: "a tool writes what AWSCURRENT was to every target", stopped: true, weight: 5, do: func(r *telling, _ int, _ seen) string {
-		if r.tooLate(r.first) || r.Config.IsPair() || r.fs != nil {
-			return ""
-		}
-		r.setEveryTarget(r.first)
-		return "a tool writes to every target what AWSCURRENT was before"
-	}},
-	{name: "a rule comes", stopped: true, weight: 4, do: func(r *telling, _ int, _ seen) string {
+	{name: "a tool writes what AWSCURRENT was", weight: 8,
+		fits: notFollowed, // a controller's rule is not healed
+		do: func(r *telling, n int, _ seen) string {
+			if r.tooLate(r.first) {
+				return ""
+			}
+			return r.writeTarget(n, r.first)
+		}},
+	{name: "a tool writes what AWSCURRENT was to every target", weight: 5, fits: notFollowed,
+		do: func(r *telling, _ int, _ seen) string {
+			if r.tooLate(r.first) || r.Config.IsPair() {
+				return ""
+			}
+			r.setEveryTarget(r.first)
+			return "a tool writes to every target what AWSCURRENT was before"
+		}},
+	{name: "a rule comes", weight: 4, do: func(r *telling, _ int, _ seen) string {
 		value := r.current()
 		if r.Config.IsPair() || !r.accepts(value) {
 			return "" // a template names one of the two registrations
@@ -77,11 +80,11 @@ var hands = []*kind{
 		r.deployRule(func(o *elbtypes.AuthenticateOidcActionConfig) { o.ClientSecret = &value })
 		return "a rule comes with AWSCURRENT"
 	}},
-	{name: "weights move", stopped: true, weight: 4, do: func(r *telling, n int, _ seen) string {
+	{name: "weights move", weight: 4, do: func(r *telling, n int, _ seen) string {
 		r.moveWeights(int32(n % 100))
 		return "a deployment moves the weights of a rule"
 	}},
-	{name: "a rule goes", stopped: true, weight: 2, do: func(r *telling, _ int, _ seen) string {
+	{name: "a rule goes", weight: 2, do: func(r *telling, _ int, _ seen) string {
 		rule := r.weighted().ARN
 		if _, err := elb.NewFromConfig(r.Stack.AWS(scenario.Home)).DeleteRule(context.Background(),
 			&elb.DeleteRuleInput{RuleArn: &rule}); err != nil {
@@ -89,12 +92,12 @@ var hands = []*kind{
 		}
 		return "a rule is deleted"
 	}},
-	{name: "a secret of somebody else", stopped: true, weight: 3, any: true, fits: named, do: func(r *telling, n int, _ seen) string {
+	{name: "a secret of somebody else", weight: 3, any: true, fits: named, do: func(r *telling, n int, _ seen) string {
 		id := r.addSecret(fmt.Sprintf("a-strangers-secret-%08d-abcdefghijklmn", n))
 		r.mend(func() { r.removeSecret(id) })
 		return "somebody else makes a secret at the identity provider, and removes it in the end"
 	}},
-	{name: "rotated by hand", stopped: true, weight: 4, any: true, fits: named, do: func(r *telling, n int, _ seen) string {
+	{name: "rotated by hand", weight: 4, any: true, fits: named, do: func(r *telling, n int, _ seen) string {
 		value := fmt.Sprintf("made-and-stored-by-a-person-%08d-abcdefgh", n)
 		if r.slow { // a person stores what is accepted
 			return ""
@@ -103,7 +106,7 @@ var hands = []*kind{
 		r.store(r.inForm(value))
 		return "a person makes a secret and stores it as AWSCURRENT"
 	}},
-	{name: "rotated by hand at Keycloak", stopped: true, weight: 4, any: true,
+	{name: "rotated by hand at Keycloak", weight: 4, any: true,
 		fits: func(y way) bool { return y.name == "keycloak" }, do: func(r *telling, _ int, _ seen) string {
 			if r.slow {
 				return ""
@@ -115,7 +118,7 @@ var hands = []*kind{
 			r.store(r.inForm(value))
 			return "a person makes a secret at Keycloak and stores it as AWSCURRENT"
 		}},
-	{name: "the new secret is removed", stopped: true, weight: 3, any: true, fits: named, states: []string{"VerifyNewSecret"},
+	{name: "the new secret is removed", weight: 3, any: true, fits: named, states: []string{"VerifyNewSecret"},
 		do: func(r *telling, _ int, _ seen) string {
 			id, live := r.Stack.IdP.Store().Match(r.ClientID, r.pending(), r.clock.Now())
 			if !live {
@@ -124,7 +127,7 @@ var hands = []*kind{
 			r.removeSecret(id)
 			return "somebody removes the new secret at the identity provider"
 		}},
-	{name: "the old secret is removed", stopped: true, weight: 3, any: true, fits: named, states: []string{"GracePeriod"},
+	{name: "the old secret is removed", weight: 3, any: true, fits: named, states: []string{"GracePeriod"},
 		do: func(r *telling, _ int, _ seen) string {
 			id, live := r.Stack.IdP.Store().Match(r.ClientID, r.first, r.clock.Now())
 			if !live || r.first == r.current() || r.used(r.first) {
@@ -133,19 +136,19 @@ var hands = []*kind{
 			r.removeSecret(id)
 			return "somebody removes the old secret at the identity provider"
 		}},
-	{name: "a pair rotated by hand", stopped: true, weight: 6, any: true,
+	{name: "a pair rotated by hand", weight: 6, any: true,
 		fits: func(y way) bool {
 			return slices.Contains([]string{"auth0", "authentik", "hydra as a pair", "keycloak as a pair"},
 				y.name)
 		},
 		do: rotatePair},
-	{name: "rotated by hand at Hydra", stopped: true, weight: 4, any: true,
+	{name: "rotated by hand at Hydra", weight: 4, any: true,
 		fits: func(y way) bool { return y.name == "hydra" }, do: func(r *telling, _ int, _ seen) string {
 			r.rotateAtHydra()
 			return "a person makes a secret at Hydra"
 		}},
-	{name: "AWSCURRENT goes back", stopped: true, weight: 4, any: true, do: moveBack},
-	{name: "a target changes hands", stopped: true, weight: 3, any: true, fits: notFollowed,
+	{name: "AWSCURRENT goes back", weight: 4, any: true, do: moveBack},
+	{name: "a target changes hands", weight: 3, any: true, fits: notFollowed,
 		do: func(r *telling, _ int, _ seen) string {
 			move := func(to string) error {
 				return r.changeDefault(func(o *elbtypes.AuthenticateOidcActionConfig) {
@@ -158,7 +161,7 @@ var hands = []*kind{
 			r.mend(func() { _ = move(r.Config.IdentityProvider.TokenEndpoint) })
 			return "a listener gets another token endpoint, and its own again in the end"
 		}},
-	{name: "a label is removed", stopped: true, weight: 3, any: true, do: func(r *telling, n int, _ seen) string {
+	{name: "a label is removed", weight: 3, any: true, do: func(r *telling, n int, _ seen) string {
 		label := []string{"AWSPENDING", "AWSPREVIOUS"}[n%2]
 		version := r.labels()[label]
 		if version == "" {
@@ -380,6 +383,9 @@ var deployments = []*kind{
 	{name: "the former definition", weight: 4, before: true, // which is older than followers
 		fits: func(y way) bool { return y.vendor != "manual" && !y.followed },
 		do: func(r *telling, n int, _ seen) string {
+			if r.input == repair { // which no former release knows
+				return ""
+			}
 			present := r.present()
 			r.mend(func() { r.define(present) })
 			if n%2 == 0 {
@@ -422,7 +428,7 @@ var deployments = []*kind{
 	{name: "a load balancer leaves the configuration", weight: 3, any: true, states: []string{"VerifyNewSecret",
 		"SetSecret", "PromoteSecret", "GracePeriod", "RediscoverTargets", "Quiesce"},
 		do: func(r *telling, n int, _ seen) string {
-			if len(r.others) > 0 || r.life.heals {
+			if len(r.others) > 0 || r.life.heals || r.life.way.canaried {
 				return "" // those would not know the load balancer, and take its secret away
 			}
 			r.alone = true

@@ -56,9 +56,10 @@ type moment struct {
 type kind struct {
 	name   string
 	weight int
-	// before: it belongs before an execution. atCall: it happens to a call. stopped: it may happen while an execution
-	// is stopped, too.
-	before, atCall, stopped bool
+	// before: it belongs before an execution. atCall: it happens to a call.
+	before, atCall bool
+	// later: an earlier execution must have been left unfinished.
+	later bool
 	// states are where it may happen; nil is everywhere.
 	states []string
 	fits   func(way) bool
@@ -72,7 +73,10 @@ type kind struct {
 }
 
 // isPassing: what an execution survives that nothing else happens to.
-func (k *kind) isPassing() bool { return !k.any && k.ends == nil }
+func (k *kind) isPassing() bool { return !k.any && k.ends == nil && !k.later }
+
+// isFirst: what may happen where nothing is left over.
+func (k *kind) isFirst() bool { return !k.later }
 
 // seen is a call that is about to be carried out.
 type seen struct{ service, operation string }
@@ -91,7 +95,7 @@ func everyWay() []way {
 	for _, vendor := range []string{"okta", "entra", "keycloak", "hydra"} {
 		all = append(all, way{name: vendor + " with followers", vendor: vendor, configure: followed, followed: true})
 	}
-	return all
+	return append(all, way{name: "auth0 with followers of the pair", vendor: "auth0", configure: quick, followed: true})
 }
 
 // loggingIn leaves one redirect test and one login test.

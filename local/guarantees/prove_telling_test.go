@@ -74,6 +74,7 @@ type telling struct {
 	mu         sync.Mutex
 	due        []event
 	main       string // the name of the chapter's execution
+	input      string // what it is started with
 	state      string // which it entered last
 	calls      int
 	happened   []*kind
@@ -84,19 +85,22 @@ type telling struct {
 	slow       bool     // new secrets are accepted late
 	doomed     bool     // AWSCURRENT is dead, and the execution repairs nothing
 	redriveIn  time.Duration
-	mends      []func()
-	executions []string        // of the client
-	notifiers  []string        // and those of the notifier
-	over, told map[string]bool // which have ended, and of which it is told how
-	soon       chan struct{}   // an execution that is about to start is the chapter's, and waits for it
-	fs         *followers
-	timers     context.Context
-	endTimers  context.CancelFunc
-	timed      sync.WaitGroup
-	firing     int           // events that are under way
-	calm       *sync.Cond    // of mu: fewer are
-	awaited    string        // the execution that is waited for
-	held       chan struct{} // after its end no time passes until it is closed
+	meanwhile  func() // what happens while the execution is stopped
+	// canariesFirst: no other target may get the new secret before canaries were tested.
+	canariesFirst bool
+	mends         []func()
+	executions    []string        // of the client
+	notifiers     []string        // and those of the notifier
+	over, told    map[string]bool // which have ended, and of which it is told how
+	soon          chan struct{}   // an execution that is about to start is the chapter's, and waits for it
+	fs            *followers
+	timers        context.Context
+	endTimers     context.CancelFunc
+	timed         sync.WaitGroup
+	firing        int           // events that are under way
+	calm          *sync.Cond    // of mu: fewer are
+	awaited       string        // the execution that is waited for
+	held          chan struct{} // after its end no time passes until it is closed
 }
 
 // live lives a life in a world of its own.
@@ -129,6 +133,9 @@ func live(t testing.TB, l life) *telling {
 			r.define(l.broken(r.present()))
 		}
 		if l.way.followed {
+			if r.Config.IsPair() {
+				r.readByFollowers(followed)
+			}
 			r.beFollowed()
 		}
 		if l.heals {
@@ -160,6 +167,7 @@ func (r *telling) beFollowed() {
 		r.rec.Fatal(err)
 	}
 	r.fs.list, r.fs.apart = append(r.fs.list, stale), 1234567*time.Nanosecond
+	r.followed = append(r.followed, r.weighted().ARN)
 }
 
 // pass lets time go by, for followers as long as they may have something old. It stays busy, so that no more goes by.
@@ -178,7 +186,7 @@ func (r *telling) pass(d time.Duration) {
 func (r *telling) live() {
 	atRest := true
 	for i, c := range r.life.chapters {
-		r.begin(c)
+		r.begin(c, atRest)
 		result := r.run(c)
 		r.judge(c, result, atRest)
 		r.finish()
@@ -204,12 +212,14 @@ func (r *telling) tell(format string, args ...any) {
 		fmt.Sprintf(format, args...))
 }
 
-func (r *telling) begin(c chapter) {
+func (r *telling) begin(c chapter, atRest bool) {
 	r.timers, r.endTimers = context.WithCancel(context.Background())
 	r.mu.Lock()
 	r.names++
 	r.main = fmt.Sprintf("life-%d-%d", r.life.seed, r.names)
 	r.state, r.calls, r.reasserted, r.alone, r.redriveIn = "", 0, false, false, 0
+	r.input, r.meanwhile = c.input, func() {}
+	r.canariesFirst = atRest && slices.Contains([]string{plain, noGrace, shortGrace}, c.input)
 	r.happened, r.others, r.redriven, r.mends, r.due = nil, nil, nil, nil, nil
 	r.mu.Unlock()
 	r.byHand()
@@ -250,6 +260,7 @@ func (r *telling) run(c chapter) asl.Result {
 	r.mu.Unlock()
 	if result.Status == asl.Aborted {
 		r.pass(redriveIn / 2)
+		r.meanwhile()
 		for _, e := range c.events {
 			if e.at.stopped {
 				r.fire(e, seen{})

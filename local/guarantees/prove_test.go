@@ -13,7 +13,7 @@ import (
 
 var seeds = flag.String("seeds", "", "which random histories to live: how many, or a range like 17-17")
 
-var whole = flag.Bool("whole", false, "tell a history that fails as it is, without looking for a shorter one")
+var whole = flag.Bool("whole", false, "tell each history as it is, without looking for a shorter one that fails")
 
 // seedsInShort is how many go test lives without -seeds.
 const seedsInShort = 8
@@ -95,6 +95,9 @@ func TestRandomHistories(t *testing.T) {
 			r := live(t, l)
 			sum.add(r)
 			if !r.rec.failed() {
+				if *whole {
+					t.Logf("%s\n%s", l, strings.Join(r.story, "\n"))
+				}
 				return
 			}
 			// In which order things happen at the same instant of the virtual clock is the machine's choice. A broken

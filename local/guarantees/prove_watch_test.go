@@ -33,12 +33,15 @@ func (r *telling) oneAtATime() {
 		r.mustFindItFree(x, taken, histories)
 	}
 	for x, events := range histories {
-		scheduled := map[int64]time.Time{}
+		scheduled, state := map[int64]time.Time{}, ""
 		for _, e := range events {
-			if at, ok := scheduled[e.PreviousEventID]; ok {
+			if e.StateEntered != nil {
+				state = e.StateEntered.Name
+			}
+			if at, ok := scheduled[e.PreviousEventID]; ok && e.StateEntered == nil {
 				scheduled[e.ID] = at
 			}
-			if e.TaskScheduled != nil && e.TaskScheduled.ResourceType == "lambda" {
+			if e.TaskScheduled != nil && e.TaskScheduled.ResourceType == "lambda" && state != "Notify" { // only tells
 				scheduled[e.ID] = e.Timestamp.Time
 			}
 			if at, ok := scheduled[e.ID]; ok && e.TaskSucceeded != nil && len(taken[x]) > 0 {
@@ -60,7 +63,8 @@ func (r *telling) mustHaveTested(execution string, events []stepfunctions.Event)
 		case e.TaskSucceeded != nil && state == "TestBeforeFinish":
 			tested = true
 		case e.TaskSucceeded != nil && state == "DisableOldSecret" && !tested:
-			r.rec.Errorf("G3: %s disabled the old secret although no test had succeeded since the last round", execution)
+			r.rec.Errorf("G3: %s disabled the old secret although no test had succeeded since the last round",
+				execution)
 		}
 	}
 }

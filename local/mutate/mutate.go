@@ -40,7 +40,7 @@ func oneLine(text string) string { return strings.Join(strings.Fields(text), " "
 func Faults() []Fault {
 	var out []Fault
 	for _, table := range []map[string][]fault{ofTheStateMachine, ofTheJournal, ofTheFunctions, ofWhatTheyUse,
-		ofTheVendors, ofTheTemplate, ofOthersHelp, ofTheFleet} {
+		ofTheVendors, ofTheTemplate, ofOthersHelp, ofTheFleet, ofCanaries, ofEnds} {
 		for caughtBy, list := range table {
 			dir, test, more := strings.Cut(caughtBy, " ")
 			if !more {
@@ -78,7 +78,11 @@ func (f Fault) Planted(root string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	whole := string(b)
+	return f.plantedIn(string(b))
+}
+
+// plantedIn returns a text of the fault's file with the fault in it.
+func (f Fault) plantedIn(whole string) (string, error) {
 	find := function
 	if f.ofADefinition() {
 		find = state

@@ -128,8 +128,4 @@ var ofOthersHelp = map[string][]fault{
 		{"functions/retiresecret/handler.go mustKeep", `case !goes.Unused || r.journal.GivenOut(r.seen.Version):`,
 			`case false:`, "TestARepairThatGivesUpSparesWhatFollowersHave"},
 	},
-	"local/guarantees TestARepairSparesWhatARotationHasPutOnTargets": {
-		{"functions/plan/repair.go mustBeDead", `case verdict.Outcome == probe.Inconclusive:`,
-			`case false:`, "TestARepairSparesWhatARotationHasPutOnTargets"},
-	},
 }

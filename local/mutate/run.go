@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -47,9 +48,12 @@ type Runner struct {
 	Root    string
 	Workers int
 
-	mu    sync.Mutex
-	built map[string]func() (string, error)
-	dir   string
+	mu     sync.Mutex
+	built  map[string]func() (string, error)
+	dir    string
+	caches chan *cache // those that nobody compiles with now
+	// planted are the changes of Go files that the histories' last binary, plantedIn, has.
+	planted, plantedIn string
 }
 
 // Run plants each fault and calls done with what became of it, one at a time.
@@ -84,11 +88,28 @@ func (r *Runner) Run(ctx context.Context, faults []Fault, done func(Result)) err
 	return ctx.Err()
 }
 
-// begin makes a folder for what is compiled, and returns how to remove it.
+// begin makes a folder for what is compiled, beside the user's build cache where it may, and returns how to remove it.
 func (r *Runner) begin() (remove func(), err error) {
-	r.dir, err = os.MkdirTemp("", "mutate")
+	out, err := exec.Command("go", "env", "GOCACHE").Output()
+	if err != nil {
+		return nil, err
+	}
+	user := strings.TrimSpace(string(out))
+	if r.dir, err = os.MkdirTemp(filepath.Dir(user), "mutate"); err != nil {
+		r.dir, err = os.MkdirTemp("", "mutate")
+	}
+	remove = func() { _ = os.RemoveAll(r.dir) }
 	r.built = map[string]func() (string, error){}
-	return func() { _ = os.RemoveAll(r.dir) }, err
+	r.caches = make(chan *cache, max(r.Workers, 1))
+	for i := 0; err == nil && i < cap(r.caches); i++ {
+		var c *cache
+		c, err = newCache(user, filepath.Join(r.dir, "cache-"+strconv.Itoa(i)))
+		r.caches <- c
+	}
+	if err != nil {
+		remove()
+	}
+	return remove, err
 }
 
 // plant plants one fault, and runs its test.
@@ -165,9 +186,15 @@ func (r *Runner) unchanged(ctx context.Context, pkg string) (string, error) {
 }
 
 func (r *Runner) compile(ctx context.Context, path, pkg string, options ...string) error {
+	c := <-r.caches
+	defer func() { r.caches <- c }()
+	if len(options) > 0 { // a fault
+		c.begin(ctx, r.Root, pkg)
+		defer c.end()
+	}
 	args := append([]string{"test", "-c", "-vet=off", "-ldflags", "-s -w", "-o", path}, options...)
 	build := exec.CommandContext(ctx, "go", append(args, "./"+pkg)...)
-	build.Dir = r.Root
+	build.Dir, build.Env = r.Root, c.environment()
 	if out, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("it does not compile: %w: %s", err, oneLine(string(out)))
 	}

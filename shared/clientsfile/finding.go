@@ -61,11 +61,17 @@ func (fs Findings) Of(s Severity) Findings {
 	return out
 }
 
-// String is one line for each.
+// shown is how many findings people read at once: the rest of hundreds are mostly of the same kind.
+const shown = 30
+
+// String is one line for each, or for the first of many.
 func (fs Findings) String() string {
 	lines := make([]string, 0, len(fs))
-	for _, f := range fs {
+	for _, f := range fs[:min(len(fs), shown)] {
 		lines = append(lines, f.String())
+	}
+	if more := len(fs) - shown; more > 0 {
+		lines = append(lines, fmt.Sprintf("and %d more: mend these first (rotator check -o json lists all)", more))
 	}
 	return strings.Join(lines, "\n")
 }

@@ -186,20 +186,24 @@ func tenantOf(endpoint string) string {
 	return ""
 }
 
-// warnOfTogether: a rate counts from when its schedule is made, and a deployment makes those of its clients at once.
+// warnOfTogether: a rate counts from when its schedule is made, and a deployment makes those of its clients at once. It
+// warns once of each rate.
 func (f *File) warnOfTogether(ps *strictjson.Problems) {
-	together := map[time.Duration][]string{}
+	together := map[time.Duration][]int{}
+	for i, c := range f.Clients {
+		if every, ok := cron.Rate(c.Schedule.Expression); ok {
+			together[every] = append(together[every], i)
+		}
+	}
 	for i, c := range f.Clients {
 		every, ok := cron.Rate(c.Schedule.Expression)
-		if !ok {
-			continue
+		if same := together[every]; ok && len(same) > 1 && same[1] == i {
+			others := f.Clients[same[0]].Name
+			if n := len(same) - 2; n > 0 {
+				others += fmt.Sprintf(", and of %d more,", n)
+			}
+			ps.Add(fmt.Sprintf("clients[%d].schedule.expression", i), "is the rate of %s too, and schedules of one rate "+
+				"that are made in one deployment start together each time: give each a cron(…) of its own", others)
 		}
-		if others := together[every]; len(others) > 0 {
-			ps.Add(fmt.Sprintf("clients[%d].schedule.expression", i), "is the rate of %s too, and schedules of one "+
-				"rate that "+
-				"are made in one deployment start together each time: give each a cron(…) of its own",
-				strings.Join(others, ", "))
-		}
-		together[every] = append(together[every], c.Name)
 	}
 }

@@ -30,6 +30,11 @@ func TestCanariesThatShowNothingAreRefused(t *testing.T) {
 		"unmarked tests": {func(c *config.Client) { c.SmokeTests.Login[0].Canary = false }, ""},
 		"all of them": {func(c *config.Client) { c.Canaries = c.LoadBalancers },
 			"canaries: must leave a load balancer"},
+		"all of them, but a search finds others": {func(c *config.Client) {
+			c.Canaries = c.LoadBalancers
+			c.LoadBalancerSearch = &config.LoadBalancerSearch{Tags: map[string]string{"a": "b"},
+				Regions: []string{"eu-west-3"}}
+		}, ""},
 		"another one": {func(c *config.Client) { c.Canaries[0] += "0" },
 			"canaries[0]: must be one of loadBalancers"},
 		"no login test": {func(c *config.Client) { c.SmokeTests.Login = nil },
@@ -67,25 +72,32 @@ func TestCanariesThatShowNothingAreRefused(t *testing.T) {
 func TestTheTestsOfCanariesAreThoseThatAreMarked(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		marked, pair bool
-		logins       string
+		marked, redirect, pair bool
+		logins, redirects      string
 	}{
-		"marked": {true, false, "b"}, "not marked": {false, false, "a b"}, "a pair": {true, true, "b"},
-		"a pair, not marked": {false, true, ""},
+		"marked": {true, false, false, "b", ""}, "not marked": {false, false, false, "a b", "d"},
+		"a pair": {true, false, true, "b", ""}, "a pair, not marked": {false, false, true, "", ""},
+		"a marked redirect": {false, true, false, "", "d"},
 	} {
 		var client config.Client
 		client.SmokeTests.Login = []config.LoginTest{{URL: "a"}, {URL: "b", Canary: c.marked},
 			{URL: "c", Follower: true}}
+		client.SmokeTests.Redirect = []config.RedirectTest{{URL: "d", Canary: c.redirect}, {URL: "e", Follower: true}}
 		if c.pair {
 			client.IdentityProvider.ClientPair = "second"
 		}
-		var got []string
-		_, login := client.CanaryTests()
+		var logins, redirects []string
+		redirect, login := client.CanaryTests()
 		for _, l := range login {
-			got = append(got, l.URL)
+			logins = append(logins, l.URL)
 		}
-		if strings.Join(got, " ") != c.logins || (client.UntestedCanaries() == "") != (c.logins != "") {
-			t.Errorf("%s: the tests are %q (%s)", name, got, client.UntestedCanaries())
+		for _, r := range redirect {
+			redirects = append(redirects, r.URL)
+		}
+		if strings.Join(logins, " ") != c.logins || strings.Join(redirects, " ") != c.redirects ||
+			(client.UntestedCanaries() == "") != (c.logins != "") {
+			t.Errorf("%s: canaries are tested by the logins %q and the redirects %q (%s)", name, logins, redirects,
+				client.UntestedCanaries())
 		}
 	}
 }

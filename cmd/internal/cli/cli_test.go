@@ -37,6 +37,7 @@ type world struct {
 	*testing.T
 	clock *clock.Virtual
 	*scenario.Deployment
+	last []string // the arguments of the last command
 }
 
 func newWorld(t *testing.T, vendor string, accounts ...string) *world {
@@ -81,6 +82,7 @@ func (w *world) run(args ...string) (code int, out, errs string) {
 // runWith does so with a standard input.
 func (w *world) runWith(ctx context.Context, in string, args ...string) (code int, out, errs string) {
 	w.Helper()
+	w.last = args
 	var o, e bytes.Buffer
 	code = cli.Run(ctx, cli.Machine{In: strings.NewReader(in), Out: &o, Err: &e, Now: w.clock.Now,
 		Sleep: w.clock.Sleep}, append(args, "--local", strings.TrimPrefix(w.Stack.URL, "http://")))
@@ -109,11 +111,12 @@ func inWorldOf(t *testing.T, vendor string, f func(w *world), accounts ...string
 func (w *world) want(code, wanted int, out, errs string, forms ...string) {
 	w.Helper()
 	if code != wanted {
-		w.Errorf("the exit code is %d, want %d\n%s%s", code, wanted, out, errs)
+		w.Errorf("rotator %s: the exit code is %d, want %d and %q\n%s%s", strings.Join(w.last, " "), code, wanted,
+			forms, out, errs)
 	}
 	for _, form := range forms {
 		if !regexp.MustCompile(`(?m)` + form).MatchString(out + errs) {
-			w.Errorf("there is no line like %s in:\n%s%s", form, out, errs)
+			w.Errorf("rotator %s: there is no line like %s in:\n%s%s", strings.Join(w.last, " "), form, out, errs)
 		}
 	}
 }

@@ -1,0 +1,60 @@
+package plan_test
+
+import (
+	"testing"
+
+	"alboidc.internal/functions/internal/fakes"
+	"alboidc.internal/shared/failure"
+	"alboidc.internal/shared/rotation"
+	"alboidc.internal/shared/secret"
+)
+
+// A repair goes forward only, so it must be certain that there is nothing to go back to.
+func TestOnlyADeadSecretIsRepaired(t *testing.T) {
+	t.Parallel()
+	const repair, healing = `{"client":"orders-web","repair":true}`,
+		`{"client":"orders-web","repair":true,"reason":"healing: an execution was stopped or timed out"}`
+	for name, c := range map[string]struct {
+		request string
+		// refused is what the token endpoint refuses besides wrong secrets: AWSCURRENT, or "nothing", not even those.
+		refused string
+		// promoted: a repair has made AWSCURRENT what it is.
+		promoted, repairs bool
+		fails             failure.Kind
+	}{
+		"alive":                          {request: repair, fails: failure.NotNeeded},
+		"dead":                           {request: repair, refused: "AWSCURRENT", repairs: true},
+		"unsure":                         {request: repair, refused: "nothing", fails: failure.Unavailable},
+		"unsure, healed":                 {request: healing, refused: "nothing", fails: failure.Unavailable},
+		"alive, healed":                  {request: healing},
+		"no repair is asked for":         {request: plain},
+		"a repair is to be gone on with": {request: repair, promoted: true, repairs: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w, v := newWorld(t)
+			secondSecret(w, v)
+			if c.promoted {
+				promote(w, w.Now)
+				j := w.Journal.Get()
+				j.Promotion.Repair = true
+				w.Journal.Set(j)
+			}
+			w.Tokens.Judge(func(s secret.Value, accepted bool) (int, string) {
+				current := s.Equal(secret.New(value)) == c.promoted
+				if c.refused != "nothing" && !accepted || c.refused == "AWSCURRENT" && current {
+					return 401, "invalid_client"
+				}
+				return 400, "invalid_grant"
+			})
+			p, err := makePlan(w, c.request)
+			switch {
+			case c.fails != "":
+				fakes.Failed(t, err, c.fails, "AWSCURRENT (version "+older)
+			case err != nil || (p.Action == rotation.Repair) != c.repairs:
+				t.Errorf("a secret that lives is taken for dead, or a dead one for living: the plan is to %s (%v)",
+					p.Action, err)
+			}
+		})
+	}
+}
