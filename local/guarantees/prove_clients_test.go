@@ -9,19 +9,13 @@ import (
 // dies is what a repair is for.
 var dies = &kind{name: "AWSCURRENT dies at the provider", weight: 4, before: true, any: true, fits: mortal,
 	do: func(r *telling, _ int, _ seen) string {
-		if r.twoAtKeycloak() || r.padded || r.slow || !r.accepts(r.current()) ||
+		if r.padded || r.slow || !r.accepts(r.current()) ||
 			r.world.dead != "" && r.used(r.world.dead) {
 			return ""
 		}
 		r.revoke()
 		return "the secret that is AWSCURRENT ends at the identity provider"
 	}}
-
-// twoAtKeycloak: the new and the old secret live there. A repair after the new one has ended, which is AWSCURRENT, goes
-// on with the old one, and leaves a current secret there that nobody knows (docs/guarantees.md): that is left out here.
-func (r *telling) twoAtKeycloak() bool {
-	return r.life.way.vendor == "keycloak" && !r.Config.IsPair() && len(r.Stack.IdP.Store().Secrets(r.ClientID)) > 1
-}
 
 // mortal: where people only make secrets they repair by themselves, and what follows a pair has no client id of a test
 // for a while.

@@ -8,8 +8,10 @@ import (
 	"time"
 
 	"alboidc.internal/shared/failure"
+	"alboidc.internal/shared/fault"
 	"alboidc.internal/shared/idp"
 	"alboidc.internal/shared/idp/idptest"
+	"alboidc.internal/shared/idp/idptest/clients"
 	"alboidc.internal/shared/idp/idptest/imitationtest"
 	"alboidc.internal/shared/idp/keycloak"
 	"alboidc.internal/shared/idp/keycloak/keycloaktest"
@@ -99,6 +101,54 @@ func TestThePolicyDecidesWhatANewSecretEnds(t *testing.T) {
 	vendor.SetPolicy(&keycloaktest.Policy{Lifetime: 30 * 24 * time.Hour})
 	if _, err = c.Shift(t.Context()); err != nil || len(v.Live(first)) != 1 {
 		t.Errorf("%d secrets are left (%v)", len(v.Live(first)), err)
+	}
+}
+
+// The update by which the secret before is set again has the policy make another, which nobody knows.
+func TestASecretIsPutBackWhereTheCurrentOneHasEnded(t *testing.T) {
+	t.Parallel()
+	const initial = "initial-secret-of-" + first
+	for name, c := range map[string]struct {
+		left  time.Duration // of the current secret
+		fault fault.Rule
+		fails bool
+	}{
+		"now":                            {},
+		"a second ago":                   {left: -time.Second},
+		"the reply to the first is lost": {fault: fault.Rule{Mode: fault.Lose}},
+		"the first is refused":           {fault: fault.Rule{Mode: fault.Refuse, Status: 403}, fails: true},
+		"the second is refused":          {fault: fault.Rule{Skip: 1, Mode: fault.Refuse, Status: 403}, fails: true},
+	} {
+		v := withPolicy(t)
+		client := imitated(t, v, first)
+		if _, err := client.Shift(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := v.Store.Update(first, func(e *clients.Edit) error {
+			all := e.All()
+			_, err := e.Expire(all[len(all)-1].ID, imitationtest.Noon().Add(c.left))
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if c.fault.Mode != "" {
+			c.fault.Service, c.fault.Operation, c.fault.Times = "idp", "keycloak.updateClient", 1
+			if _, err := v.Faults.Add(c.fault); err != nil {
+				t.Fatal(err)
+			}
+		}
+		err := client.Restore(t.Context(), secret.New(initial))
+		if c.fails {
+			if err == nil {
+				t.Errorf("%s: taken for success", name)
+			}
+			continue
+		}
+		s, readErr := client.Slots(t.Context())
+		if err != nil || readErr != nil || !s.Current.Equal(secret.New(initial)) || !s.Previous.IsZero() ||
+			!s.CurrentUntil.After(imitationtest.Noon()) || len(v.Live(first)) != 1 {
+			t.Errorf("%s: not put back alone, until %s (%v, %v)", name, s.CurrentUntil, err, readErr)
+		}
 	}
 }
 

@@ -5,6 +5,7 @@
 package keycloak
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -23,6 +24,9 @@ import (
 )
 
 const vendor = "Keycloak"
+
+// clockSkew is how far Keycloak's clock may be ahead.
+const clockSkew = time.Minute
 
 // Client is one client at Keycloak.
 type Client struct {
@@ -264,13 +268,25 @@ func (k *Client) Set(ctx context.Context, v secret.Value) error {
 	return nil
 }
 
-// Restore implements idp.PreviousKeeper.
+// Restore implements idp.PreviousKeeper. If the current secret has ended, an update lets the policy replace it, also
+// right after it was set: the value is then the rotated one, beside one that nobody knows. So it is set once more.
 func (k *Client) Restore(ctx context.Context, v secret.Value) error {
 	r, err := k.lastSeen(ctx)
 	if err != nil {
 		return err
 	}
-	if err := k.update(ctx, r, v); err != nil {
+	err = k.update(ctx, r, v)
+	if ends := r.Attributes.SecretEnds.time(); !ends.IsZero() && !ends.After(k.now().Add(clockSkew)) {
+		s, readErr := k.Slots(ctx)
+		if readErr != nil {
+			return cmp.Or(err, readErr)
+		}
+		// whatever the answer to the first, which may have got lost
+		if s.Previous.Equal(v) && s.CurrentUntil.After(ends) {
+			err = k.update(ctx, *k.seen, v)
+		}
+	}
+	if err != nil {
 		return err
 	}
 	return withoutids.EndPrevious(ctx, k, v)

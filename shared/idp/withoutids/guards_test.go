@@ -243,6 +243,12 @@ func TestNothingIsRemovedWhereSomebodyElseHasBeen(t *testing.T) {
 	d.store(withoutids.Version{ID: "version-lost", ClientID: "a"})
 	refused(t, d.shifting().Remove(t.Context(), "version-lost"), "does not have the secret stored as AWSCURRENT")
 	d.has(t, "? version-new")
+
+	d = atDesk(memory.SlotOptions{}, "a")
+	d.Shift("a") // or the provider itself, in the place of the one that was to be removed
+	d.store(withoutids.Version{ID: "version-gone", ClientID: "a", Value: secret.New("gone"), After: true})
+	refused(t, d.shifting().Remove(t.Context(), "version-gone"), "is only its previous one, which ends by itself")
+	d.has(t, "? "+inUse)
 }
 
 func TestHiddenSecretsAreEndedByWhatStays(t *testing.T) {

@@ -266,7 +266,8 @@ func (p *shifting) FindLost(ctx context.Context, version string, asked time.Time
 }
 
 // Remove implements idp.Provider. It never removes the secret in use, and removes nothing unless the slots are as they
-// were left.
+// were left. That a newer one is gone is no success while a current secret that nobody knows has taken its place: a
+// restore may have been cut off, or somebody was there.
 func (p *shifting) Remove(ctx context.Context, id string) error {
 	s, k, err := p.look(ctx)
 	if err != nil {
@@ -301,8 +302,20 @@ func (p *shifting) Remove(ctx context.Context, id string) error {
 				"AWSCURRENT any more; its current one is not removed")
 		}
 		return p.restore(ctx, k)
+	case v.After && !currentKnown && s.Previous.Equal(k.Current.Value):
+		return failure.New(failure.Precondition, "the identity provider's current secret is not known here, and the "+
+			"one stored as AWSCURRENT is only its previous one, which ends by itself%s: store the current one as "+
+			"AWSCURRENT once the load balancers use it", until(s))
 	}
 	return nil
+}
+
+// until says when the previous secret ends, if the provider tells.
+func until(s idp.Slots) string {
+	if s.PreviousUntil.IsZero() {
+		return ""
+	}
+	return " at " + s.PreviousUntil.UTC().Format(time.RFC3339)
 }
 
 // restore makes the secret in use the current one again.
@@ -315,13 +328,13 @@ func (p *shifting) restore(ctx context.Context, k Known) error {
 	if readErr != nil {
 		return readErr
 	}
-	until := ""
-	if !s.PreviousUntil.IsZero() {
-		until = ", which ends at " + s.PreviousUntil.UTC().Format(time.RFC3339)
+	ends := until(s)
+	if ends != "" {
+		ends = ", which ends" + ends
 	}
 	return failure.Wrap(failure.Precondition, err,
 		"the new secret stays the identity provider's current one, and the secret in use its previous one%s: "+
-			"start a rotation before then, it goes on with the new secret", until)
+			"start a rotation before then, it goes on with the new secret", ends)
 }
 
 // LastUsed implements idp.UseReporter.
