@@ -20,8 +20,8 @@ import (
 func (a *app) fleet() *cobra.Command {
 	c := &cobra.Command{Use: "fleet", Short: "Rotate many clients; without a command, list the last fleets",
 		Long: "Lists the last fleets. To rotate many clients: rotator fleet start; after a breach of the identity " +
-			"provider:\nrotator leak --all. A fleet's name or ARN is taken by rotator watch, explain, stop and redrive, " +
-			"too. One that is\nstopped starts no more rotations; those that it has started go on by themselves.",
+			"provider:\nrotator leak --all. A fleet's name or ARN is taken by rotator watch, explain, stop and " +
+			"redrive, too. One that is\nstopped starts no more rotations; those that it has started go on by themselves.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, err := a.open(cmd.Context())
@@ -111,7 +111,8 @@ func checkFleet(r system.FleetRequest) error {
 	case ways == 0:
 		return &system.Error{Text: "which clients? name them, or give --provider, --tenant or --all"}
 	case ways > 1:
-		return &system.Error{Text: "which clients? names, --all, and --provider or --tenant exclude each other: give one"}
+		return &system.Error{
+			Text: "which clients? names, --all, and --provider or --tenant exclude each other: give one"}
 	case outside(r.PerTenant, 1):
 		return &system.Error{Text: fmt.Sprintf("--per-tenant must be from 1 to %d", mostInFleet)}
 	case outside(r.MaxFailures, 0):
@@ -206,7 +207,10 @@ func (a *app) fleetShow() *cobra.Command {
 			}
 			var id string
 			if len(args) > 0 {
-				id = s.FleetID(args[0])
+				if id = s.FleetID(args[0]); !s.IsFleet(id) {
+					return &system.Error{Text: fmt.Sprintf("%s is no fleet of stack %s: rotator explain EXECUTION is "+
+						"for rotations", id, s.Stack)}
+				}
 			} else if last, err := s.Fleets(ctx, 1); err != nil {
 				return err
 			} else if len(last) == 0 {
@@ -257,7 +261,7 @@ func (a *app) showFleet(ctx context.Context, s *system.System, e system.Executio
 			err = a.write(e)
 		}
 	} else if known {
-		a.printReport(report)
+		a.printReport(report, words.FleetRequest(e).DryRun)
 	} else {
 		a.print("%s: %s", words.Name(e.ARN), words.FleetEnd(e))
 		events, err := s.Events(ctx, e.ARN, 0)
@@ -280,8 +284,12 @@ func (a *app) showFleet(ctx context.Context, s *system.System, e system.Executio
 	return err
 }
 
-func (a *app) printReport(r system.FleetReport) {
-	a.print("%d of %d clients were rotated", r.Rotated, r.Size)
+func (a *app) printReport(r system.FleetReport, dry bool) {
+	if dry {
+		a.print("dry run: %d of %d clients can be rotated", r.Rotated, r.Size)
+	} else {
+		a.print("%d of %d clients were rotated", r.Rotated, r.Size)
+	}
 	for _, f := range r.Failed {
 		a.print("  %s: %s: %s", f.Client, f.Outcome, words.OneLine(f.Cause))
 	}
