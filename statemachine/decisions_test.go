@@ -245,7 +245,7 @@ var decisions = map[string]struct {
 		"$failures > $maxFailures or ($wave = 1 and $canary != '' and $failures > 0) > TellStop", "RotateWave"},
 		"rotations are started although the canary, or too many, have failed"},
 	"fleet RotationStatus": {[]string{"$not($status in ['RUNNING', 'PENDING_REDRIVE']) or $until != '' or " +
-		"$looks > ($rotation.request.emergency = true ? 45 : 360) > RotationOutcome", "AwaitRotation"},
+		"$looks * $rotation.every > ($rotation.request.emergency = true ? 900 : 7200) > RotationOutcome", "AwaitRotation"},
 		"a wave waits for grace periods, or for ever, or passes what is not tested"},
 	"fleet EndStatus": {[]string{"$not($status in ['RUNNING', 'PENDING_REDRIVE']) or $looks > 1000 > EndOutcome",
 		"AwaitEnd"}, "what fails late is not in the report, or the history is full"},
@@ -542,7 +542,7 @@ var exits = map[string]struct {
 	"States.ALL > RotationOutcome": {[]string{"fleet StartRotation"},
 		"a client that cannot be rotated ends the whole fleet"},
 	"Sfn.ExecutionAlreadyExistsException Sfn.ExecutionAlreadyExists Sfn.SdkClientException States.Timeout > " +
-		"LookAtRotation": {[]string{"fleet StartRotation"},
+		"AwaitRotation": {[]string{"fleet StartRotation"},
 		"a fleet that is redriven, or has no answer, takes what it has started for failed"},
 	"Sfn.ExecutionDoesNotExistException Sfn.ExecutionDoesNotExist > ReadTested": {[]string{"fleet LookAtRotation"},
 		"a rotation that has just been started is taken for failed"},

@@ -165,7 +165,9 @@ type Invocation struct {
 	// Restores: targets get the old secret back, those of the newest configuration, too.
 	Restores bool
 
-	opened             time.Time
+	opened time.Time
+	// slowest is the longest that the token endpoint has taken for an answer in this call.
+	slowest            time.Duration
 	journal            *journal.Journal  // from Open, or Look
 	renamed, successor string            // by matchCurrent
 	unreadable         []string          // by matchCurrent

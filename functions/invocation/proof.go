@@ -61,6 +61,7 @@ func (s *Invocation) Ask(ctx context.Context, c Credential) (v probe.Verdict, at
 }
 
 func (s *Invocation) askAt(ctx context.Context, at int, c Credential) (probe.Verdict, error) {
+	defer s.noteAnswers(s.Now(), 1)
 	return s.Prober.Credential().Classify(ctx, s.endpoints(c.ClientID)[at], c.value)
 }
 
@@ -148,7 +149,9 @@ func (s *Invocation) askUntilConclusive(ctx context.Context,
 
 func (s *Invocation) verdictNow(ctx context.Context, c Credential) (v probe.Verdict, err error) {
 	for at, e := range s.endpoints(c.ClientID) {
+		began := s.Now()
 		v, err = s.Prober.Credential().Differential(ctx, e, c.value)
+		s.noteAnswers(began, 2)
 		if err == nil && v.Outcome == probe.Rejected {
 			v, err = s.proveRefusal(ctx, at, c)
 		}
@@ -298,8 +301,9 @@ func (s *Invocation) insist(ctx context.Context, c Credential) (first probe.Verd
 
 // MustRefuse fails until every token endpoint refuses the secret of a version, each refusal between two acceptances of
 // the secret that stays: StillAccepted, or Unavailable if it cannot be told. was says, for the error, what was done to
-// the secret.
-func (s *Invocation) MustRefuse(ctx context.Context, version, stays, was string) error {
+// the secret. Where seen is given it counts refusals, by registration and token endpoint: a call whose time is over
+// fails with Unfinished, and the next one that is given the same goes on from there.
+func (s *Invocation) MustRefuse(ctx context.Context, version, stays, was string, seen map[string]int) error {
 	v, err := s.Value(ctx, version)
 	if err != nil {
 		return err
@@ -311,7 +315,7 @@ func (s *Invocation) MustRefuse(ctx context.Context, version, stays, was string)
 	for _, clientID := range s.registrations(version) {
 		c := Credential{version, clientID, v}
 		for at := range s.endpoints(clientID) {
-			if err := s.mustRefuseAt(ctx, at, c, kept, was); err != nil {
+			if err := s.mustRefuseAt(ctx, at, c, kept, was, seen); err != nil {
 				return err
 			}
 		}
@@ -319,11 +323,31 @@ func (s *Invocation) MustRefuse(ctx context.Context, version, stays, was string)
 	return nil
 }
 
-func (s *Invocation) mustRefuseAt(ctx context.Context, at int, c, kept Credential, was string) error {
-	verdict, err := probe.Refusal(ctx, inTurn, s.Sleep,
-		func(ctx context.Context) (probe.Verdict, error) { return s.askAt(ctx, at, c) },
+func (s *Invocation) mustRefuseAt(ctx context.Context, at int, c, kept Credential, was string,
+	seen map[string]int) error {
+	key, turns, open := c.ClientID+" "+s.endpoints(c.ClientID)[at].TokenEndpoint, inTurn, 0
+	if turns.Times -= seen[key]; turns.Times <= 0 {
+		return nil
+	}
+	ask := func(ctx context.Context, c Credential) (probe.Verdict, error) {
+		if seen != nil && !s.hasTimeToAsk(ctx) {
+			return probe.Verdict{}, failure.New(failure.Unfinished, "the time of this call was over before it was "+
+				"proven that the secret of version %s, which %s, is refused, because the token endpoint answers "+
+				"slowly: the next call goes on", c.Version, was)
+		}
+		return s.askAt(ctx, at, c)
+	}
+	verdict, err := probe.Refusal(ctx, turns, s.Sleep,
 		func(ctx context.Context) (probe.Verdict, error) {
-			v, err := s.askAt(ctx, at, kept)
+			v, err := ask(ctx, c)
+			open++
+			return v, err
+		},
+		func(ctx context.Context) (probe.Verdict, error) {
+			v, err := ask(ctx, kept)
+			if seen != nil && err == nil && v.Outcome == probe.Accepted {
+				seen[key], open = seen[key]+open, 0
+			}
 			v.Reason = "the secret that stays: " + v.Reason
 			return v, err
 		})
@@ -341,6 +365,20 @@ func (s *Invocation) mustRefuseAt(ctx context.Context, at int, c, kept Credentia
 	return nil
 }
 
+// reserve is what a call keeps of its time to write down how far it has come.
+const reserve = 3 * time.Second
+
+// noteAnswers notes how long the token endpoint took for so many answers, since began.
+func (s *Invocation) noteAnswers(began time.Time, n int) {
+	s.slowest = max(s.slowest, s.Now().Sub(began)/time.Duration(n))
+}
+
+// hasTimeToAsk reports whether the call lasts long enough for one more answer as slow as the slowest so far.
+func (s *Invocation) hasTimeToAsk(ctx context.Context) bool {
+	until, limited := ctx.Deadline()
+	return !limited || s.Now().Add(s.slowest+reserve).Before(until)
+}
+
 // registrations returns those that the secret of a version may belong to: both of a pair, if the journal does not say
 // which.
 func (s *Invocation) registrations(version string) []string {
@@ -356,8 +394,14 @@ func (s *Invocation) asks(ctx context.Context, clientID string, v secret.Value) 
 	return readVerdict(verdict, err)
 }
 
-// accepts implements withoutids.Env.Accepts: a refusal is proven.
+// accepts implements withoutids.Env.Accepts: a refusal is proven. That of a secret which a repair has replaced was
+// proven before the repair; the call that removes it proves it once more.
 func (s *Invocation) accepts(ctx context.Context, clientID string, v secret.Value) (bool, error) {
+	if p := s.journal.Promotion; p != nil && p.RepairedFrom(p.From) {
+		if dead, err := s.Value(ctx, p.From); err == nil && v.Equal(dead) {
+			return s.asks(ctx, clientID, v)
+		}
+	}
 	return readVerdict(s.verdict(ctx, Credential{ClientID: clientID, value: v}))
 }
 

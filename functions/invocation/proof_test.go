@@ -209,7 +209,7 @@ func TestASecretThatIsGoneMustBeRefusedBetweenAcceptances(t *testing.T) {
 			t.Parallel()
 			w, s := rotating(t)
 			answers(w, c.refuses(w))
-			err := s.MustRefuse(t.Context(), fakes.Old, newer, "was removed")
+			err := s.MustRefuse(t.Context(), fakes.Old, newer, "was removed", nil)
 			if c.kind == "" && err != nil {
 				t.Error(err)
 			}
@@ -217,6 +217,33 @@ func TestASecretThatIsGoneMustBeRefusedBetweenAcceptances(t *testing.T) {
 				fakes.Failed(t, err, c.kind, c.says)
 			}
 		})
+	}
+}
+
+// A call whose time was over has counted what it has seen. The next one asks less, but at least twice in a row, between
+// two acceptances, before anything counts.
+func TestAProofOfARefusalGoesOn(t *testing.T) {
+	t.Parallel()
+	for before, want := range map[int]struct{ asked, seen int }{0: {6, 3}, 1: {4, 3}, 2: {4, 4}, 3: {0, 3}} {
+		w, s := rotating(t)
+		old, asked := secret.New(w.Secrets.Value(fakes.Old)), 0
+		answers(w, func(n int, v secret.Value) bool { asked = n; return v.Equal(old) })
+		key := w.Client.ClientID + " " + w.Client.IdentityProvider.TokenEndpoint
+		seen := map[string]int{key: before}
+		if err := s.MustRefuse(t.Context(), fakes.Old, newer, "was removed", seen); err != nil || asked != want.asked ||
+			seen[key] != want.seen {
+			t.Errorf("after %d it asks %d times, and has seen %d: %v", before, asked, seen[key], err)
+		}
+	}
+	w, s := rotating(t)
+	old, seen := secret.New(w.Secrets.Value(fakes.Old)), map[string]int{}
+	answers(w, func(n int, v secret.Value) bool { return v.Equal(old) || n > 3 }) // it falls ill
+	fakes.Failed(t, s.MustRefuse(t.Context(), fakes.Old, newer, "was removed", seen), failure.Unavailable,
+		"the secret that stays")
+	for _, n := range seen {
+		if n > 0 {
+			t.Errorf("%d refusals count without an acceptance after them", n)
+		}
 	}
 }
 

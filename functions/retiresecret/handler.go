@@ -3,6 +3,7 @@
 package retiresecret
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -44,11 +45,16 @@ func (h Handler) Handle(ctx context.Context, in rotation.RetireInput) (rotation.
 		return rotation.RetireOutput{Result: resultKept, Notice: fmt.Sprintf("The secret of version %s %s, so it "+
 			"stays; the next execution puts in order what is left.", r.seen.Version, why)}, nil
 	}
-	for _, read := range []func(context.Context) error{r.waitForWrites, r.resolveCurrent, r.followed,
-		r.look} {
+	for _, read := range []func(context.Context) error{r.waitForWrites, r.resolveCurrent, r.followed} {
 		if err := read(ctx); err != nil {
 			return rotation.RetireOutput{}, err
 		}
+	}
+	if r.goesOn() {
+		return r.output(resultDeleted, r.conclude(ctx, journal.Removed))
+	}
+	if err := r.look(ctx); err != nil {
+		return rotation.RetireOutput{}, err
 	}
 	next, result, why := decide(r.seen)
 	if why != nil {
@@ -62,6 +68,10 @@ func (h Handler) Handle(ctx context.Context, in rotation.RetireInput) (rotation.
 	case rotation.RetireDelete:
 		result, err = r.delete(ctx, next, result)
 	}
+	return r.output(result, err)
+}
+
+func (r *retirement) output(result string, err error) (rotation.RetireOutput, error) {
 	return rotation.RetireOutput{Result: result, Notice: r.notice, Refused: r.refused}, err
 }
 
@@ -321,7 +331,6 @@ func (r *retirement) enable(ctx context.Context, next step) error {
 
 // delete removes the secret, proves that it is refused and the other accepted, and closes its entry in the journal.
 func (r *retirement) delete(ctx context.Context, next step, result string) (string, error) {
-	began := r.overwritten()
 	state := journal.Removed
 	var err error
 	switch next {
@@ -341,19 +350,42 @@ func (r *retirement) delete(ctx context.Context, next step, result string) (stri
 	if r.anyway {
 		return result, r.close(ctx, state)
 	}
-	if err := r.MustAccept(ctx, r.seen.Keep, "the secret that stays, after the other was removed"); err != nil {
-		return "", err
-	}
+	return result, r.conclude(ctx, state)
+}
+
+// conclude proves, after one secret was removed, that it is refused and the other accepted, and closes its entry.
+func (r *retirement) conclude(ctx context.Context, state journal.State) error {
+	began := r.overwritten()
 	if r.seen.ID != "" && state == journal.Removed {
 		if err := r.mustRefuse(ctx); err != nil {
-			return "", err
+			return err
+		}
+	}
+	if !r.refused {
+		if err := r.MustAccept(ctx, r.seen.Keep, "the secret that stays, after the other was removed"); err != nil {
+			return err
 		}
 	}
 	if err := r.sweep(ctx); err != nil {
-		return "", err
+		return err
 	}
 	r.tellInterruption(began)
-	return result, r.close(ctx, state)
+	return r.close(ctx, state)
+}
+
+// proofPauses is how long the proof that a removed secret is refused may pause between two calls.
+const proofPauses = 15 * time.Minute
+
+// goesOn reports whether an earlier call had the secret removed, and no time left to prove that it is refused. In that
+// proof the secret that stays is asked about before anything rests on an answer.
+func (r *retirement) goesOn() bool {
+	e := r.seen.Goes
+	if r.seen.Action != rotation.RetireDelete || e.State != journal.Live || e.Refusing == nil ||
+		r.Now().Sub(e.Refusing.At) >= proofPauses {
+		return false
+	}
+	r.seen.ID = e.IdPSecretID
+	return true
 }
 
 // noteMissing writes down since when the secret is missing, and has the call come again.
@@ -437,12 +469,24 @@ func (r *retirement) tellInterruption(began time.Time) {
 	}
 }
 
-// mustRefuse fails until the provider refuses the removed secret: some keep accepting it for a while.
+// mustRefuse fails until the provider refuses the removed secret: some keep accepting it for a while. What a call has
+// seen whose time is over it writes down for the next one; any other failure begins anew.
 func (r *retirement) mustRefuse(ctx context.Context) error {
-	err := r.MustRefuse(ctx, r.seen.Version, r.seen.Keep, "was removed")
-	if errors.Is(err, versions.ErrNotFound) {
+	entry, seen := r.journal.Secrets[r.seen.Version], map[string]int{}
+	if r.goesOn() {
+		seen = entry.Refusing.Seen
+	}
+	err := r.MustRefuse(ctx, r.seen.Version, r.seen.Keep, "was removed", seen)
+	switch {
+	case errors.Is(err, versions.ErrNotFound):
 		// Secrets Manager has dropped the version, so its secret cannot be tried; the provider was told to end it
 		return nil
+	case failure.Is(err, failure.Unfinished) && entry.State == journal.Live:
+		entry.Refusing = &journal.Refusing{Seen: seen, At: r.Now().UTC()}
+		return cmp.Or(r.write(ctx, entry), err)
+	case err != nil && entry.Refusing != nil:
+		entry.Refusing = nil
+		return cmp.Or(r.write(ctx, entry), err)
 	}
 	r.refused = err == nil
 	return err
@@ -474,7 +518,8 @@ func (r *retirement) close(ctx context.Context, state journal.State) error {
 		return nil
 	}
 	if known && entry.State != journal.Removed && entry.State != journal.Kept {
-		entry.State, entry.At, entry.Before, entry.Missed = state, r.Now(), nil, time.Time{}
+		entry.State, entry.At, entry.Before = state, r.Now(), nil
+		entry.Missed, entry.Refusing = time.Time{}, nil
 		r.journal.Secrets[r.seen.Version] = entry
 	}
 	if ended {

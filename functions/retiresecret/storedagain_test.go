@@ -84,8 +84,8 @@ func TestARemovalThatEndsTheOtherSecretTooIsTold(t *testing.T) {
 		return 401, "invalid_client"
 	})
 	_, err := retire(w, rotation.RetireDelete)
-	fakes.Failed(t, err, failure.Unavailable, "whether the identity provider accepts the secret that stays, after "+
-		"the other was removed (version version-new) cannot be told")
+	fakes.Failed(t, err, failure.Unavailable, "whether the identity provider refuses the secret of version "+
+		"version-old cannot be told: refused, but the secret that stays: HTTP 401 invalid_client")
 	if w.Journal.Get().Promotion == nil {
 		t.Error("the rotation is closed all the same")
 	}

@@ -165,7 +165,7 @@ func (t *tester) testRefusal(ctx context.Context) ([]rotation.Evidence, error) {
 		return nil, nil
 	}
 	start := t.Now()
-	if err := t.MustRefuse(ctx, t.in.From.VersionID, t.in.To.VersionID, "is disabled"); err != nil {
+	if err := t.MustRefuse(ctx, t.in.From.VersionID, t.in.To.VersionID, "is disabled", nil); err != nil {
 		return nil, err
 	}
 	return []rotation.Evidence{{Check: rotation.CheckRefused, Subject: t.Config.IdentityProvider.TokenEndpoint,
@@ -178,7 +178,7 @@ func (t *tester) testRefusal(ctx context.Context) ([]rotation.Evidence, error) {
 // acceptances of To: that is the proof on which a repair rests.
 func (t *tester) testEnd(ctx context.Context) ([]rotation.Evidence, error) {
 	start := t.Now()
-	err := t.MustRefuse(ctx, t.in.From.VersionID, t.in.To.VersionID, "was taken for dead")
+	err := t.MustRefuse(ctx, t.in.From.VersionID, t.in.To.VersionID, "was taken for dead", nil)
 	detail := fmt.Sprintf("the secret of version %s is refused while that of version %s is accepted",
 		t.in.From.VersionID, t.in.To.VersionID)
 	if at := t.journal.Secrets[t.in.From.VersionID].Ended; failure.Is(err, failure.StillAccepted) && !at.IsZero() {

@@ -31,6 +31,7 @@ func awsLimits() []limit {
 		{"ssm", []string{"GetParameter"}, 40, 40, 400, "ThrottlingException"},
 		{"monitoring", []string{"GetMetricData"}, 50, 50, 400, "ThrottlingException"},
 		{"states", []string{"StartExecution"}, 800, 150, 400, "ThrottlingException"},
+		{"states", []string{"DescribeExecution"}, 250, 10, 400, "ThrottlingException"},
 	}
 }
 

@@ -14,8 +14,8 @@ import (
 // looksAgain is what every rotation reads again: the labels, before a secret goes.
 var looksAgain = []string{"FinishSecret DescribeSecret 1"}
 
-// A call passes on what it has read, and reads again only right before what cannot be undone (docs/adr/0059). A rotation
-// of five targets made 277 requests at Okta and 298 at Keycloak.
+// A call passes on what it has read, and reads again only right before what cannot be undone (docs/adr/0059). A
+// rotation of five targets made 277 requests at Okta and 298 at Keycloak.
 func TestARotationReadsLittle(t *testing.T) {
 	t.Parallel()
 	for vendor, c := range map[string]struct {

@@ -250,6 +250,7 @@ func TestAFleetIsChosen(t *testing.T) {
 		{`{"all": true, "perTenant": 0}`, "perTenant: must be a whole number from 1", ""},
 		{`{"all": true, "maxFailures": 1.5}`, "maxFailures: must be a whole number from 0", ""},
 		{`{"all": true, "reason": 1}`, "reason: must be", ""},
+		{`{"all": true, "reason": "healing: x"}`, "reason: must not begin with 'healing: '", ""},
 		{`{"all": true, "emergency": true, "dryRun": true}`, "emergency: cannot be given with dryRun", ""},
 	} {
 		r, _, _ := f.rotated(c.input)
@@ -611,3 +612,53 @@ func TestAThousandFailuresFitIntoAFleet(t *testing.T) {
 		t.Errorf("people read %.2000s", got)
 	}
 }
+
+// Of what Step Functions takes of an account, a fleet leaves half to others: 250 DescribeExecution at once, then ten a
+// second. A fleet of a few clients is not held up for that.
+func TestAFleetLooksAtMostFiveTimesASecond(t *testing.T) {
+	t.Parallel()
+	for n, most := range map[int]time.Duration{3: 6 * time.Minute, 300: 8 * time.Minute} {
+		t.Run(fmt.Sprintf("%d clients", n), func(t *testing.T) {
+			t.Parallel()
+			if n > 200 && testing.Short() {
+				t.Skip("it takes a quarter of a minute")
+			}
+			f := &fleet{world: newWorld(t, quick)}
+			f.define(stub)
+			for i := range n {
+				f.clients = append(f.clients, statemachine.Chosen{Name: fmt.Sprintf("client-%d", i), Provider: "okta",
+					Tenant: fmt.Sprintf("t%d.okta.com", i%30)})
+			}
+			if err := f.CreateFleet(t.Context(), f.clients...); err != nil {
+				t.Fatal(err)
+			}
+			left, lowest, began := 250.0, 250.0, f.clock.Now()
+			last := began
+			f.Stack.Faults.Limit(func(service, operation string) fault.Outcome {
+				if service == "states" && operation == "DescribeExecution" {
+					now := f.clock.Now()
+					left, last = min(250, left+5*now.Sub(last).Seconds())-1, now
+					lowest = min(lowest, left)
+				}
+				return fault.Outcome{}
+			})
+			r, report, _ := f.rotated(`{"all": true, "perTenant": 100, "canary": "client-0", "maxFailures": 0}`)
+			if took := f.clock.Now().Sub(began); r.Status != asl.Succeeded || report.Rotated != n || took > most {
+				t.Fatalf("%d rotated after %s, ended as %s: %.500s", report.Rotated, took, text(r.Error), text(r.Cause))
+			}
+			if lowest < 0 || lowest == 250 {
+				t.Errorf("of five looks a second, and 250 at once, it takes %.0f too many", -lowest)
+			}
+		})
+	}
+}
+
+// stub is a rotation that passes its test after a minute, and ends two minutes after its grace period of half a minute.
+const stub = `{"QueryLanguage": "JSONata", "StartAt": "Rotate", "States": {
+	"Rotate": {"Type": "Wait", "Seconds": 60, "Next": "NoteTested"},
+	"NoteTested": {"Type": "Task", "Resource": "arn:aws:states:::dynamodb:updateItem", "Next": "Finish", "Arguments": {
+		"TableName": "` + scenario.JournalTable + `", "Key": {"client": {"S": "{% $states.input.client %}"}},
+		"UpdateExpression": "SET tested = :me, testedUntil = :until",
+		"ExpressionAttributeValues": {":me": {"S": "{% $states.context.Execution.Id %}"},
+			":until": {"S": "{% $fromMillis($millis() + 30000) %}"}}}},
+	"Finish": {"Type": "Wait", "Seconds": 150, "End": true}}}`

@@ -328,6 +328,8 @@ func TestWrongInputIsRefusedByName(t *testing.T) {
 		`{"client": "orders-web", "x": 1, "y": 2}`:                               "InvalidInput x, y: is not known",
 		`{"client": "orders-web", "reason": ["leak"]}`:                           "InvalidInput reason: must be a text",
 		`{"client": "orders-web", "reason": "` + strings.Repeat("é", 257) + `"}`: "InvalidInput reason: must be a text",
+		`{"client": "orders-web", "repair": true, "reason": "healing: x"}`:       "InvalidInput reason: must not begin",
+		`{"client": "orders-web", "reason": "before the end: x"}`:                "InvalidInput reason: must not begin",
 		`{"client": "orders-web", "dryRun": "true"}`: "InvalidInput dryRun: must be true " +
 			"or false",
 		`{"client": "orders-web", "dryRun": null}`: "InvalidInput dryRun: must be true " +

@@ -13,6 +13,7 @@ import (
 	"os"
 	"runtime/debug"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -236,11 +237,14 @@ func (w *world) violate(format string, args ...any) {
 	}
 }
 
-// start starts an execution with the input given and returns its ARN.
+// start starts an execution with the input given and returns its ARN. One that heals is named as the notifier's are.
 func (w *world) start(input string) string {
 	w.t.Helper()
-	out, err := w.sfn().StartExecution(context.Background(), &sfn.StartExecutionInput{StateMachineArn: &w.MachineARN,
-		Input: &input})
+	in := &sfn.StartExecutionInput{StateMachineArn: &w.MachineARN, Input: &input}
+	if strings.Contains(input, `"healing: an `) {
+		in.Name = aws.String("heal-" + strconv.FormatInt(w.clock.Now().UnixNano(), 10))
+	}
+	out, err := w.sfn().StartExecution(context.Background(), in)
 	if err != nil {
 		w.t.Fatal(err)
 	}

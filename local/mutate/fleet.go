@@ -7,7 +7,7 @@ var ofTheFleet = map[string][]fault{
 		{"fleet NextWave", ` or ($wave = 1 and $canary != '' and $failures > 0)`, ``, "although the canary"},
 		{"fleet NextWave", `$failures > $maxFailures or `, ``, "although the canary, or too many"},
 		{"fleet RotateWave", `or $until != '' `, ``, "waits for grace periods"},
-		{"fleet RotateWave", `? 45 : 360`, `? 450 : 360`, "or for ever"},
+		{"fleet RotateWave", `? 900 : 7200`, `? 9000 : 7200`, "or for ever"},
 		{"fleet AwaitEnds", `$looks > 1000`, `$looks > 10`, "fails late"},
 		{"fleet Sum", `$not($stopped) and `, ``, "people read that all is well"},
 		{"fleet CheckChosen", `$exists($request.clients[$not($ in $names)])`, `false`, "misspelt client"},

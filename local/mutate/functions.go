@@ -176,8 +176,14 @@ var ofTheFunctions = map[string][]fault{
 			`case false:`, "still accepted"},
 		{"functions/invocation/proof.go mustRefuseAt", `case verdict.Outcome != probe.Rejected:`,
 			`case false:`, "everything is refused"},
-		{"functions/invocation/proof.go mustRefuseAt", `v, err := s.askAt(ctx, at, kept)`,
+		{"functions/invocation/proof.go mustRefuseAt", `v, err := ask(ctx, kept)`,
 			`v, err := probe.Verdict{Outcome: probe.Accepted}, error(nil)`, "everything is refused"},
+	},
+	"functions/invocation TestAProofOfARefusalGoesOn": {
+		{"functions/invocation/proof.go mustRefuseAt", `seen[key]+open, 0`, `seen[key]+open+1, 0`, "has seen"},
+	},
+	"local/guarantees TestASlowTokenEndpointEndsNoRotation": {
+		{"functions/retiresecret/handler.go goesOn", `e.Refusing == nil ||`, `true ||`, "ended as"},
 	},
 	"functions/invocation TestAShownValueProvesASecretWithoutAProbe": {
 		{"functions/invocation/lost.go FindLost", `!c.Value.IsZero() && c.Value.Equal(value)`,
@@ -386,13 +392,8 @@ var ofTheFunctions = map[string][]fault{
 		{"functions/retiresecret/decide.go found", `s.ID != "" && x.ID == s.ID`, `x.ID != ""`, "got error"},
 		{"functions/retiresecret/decide.go missed", `time.Minute`, `time.Second`, "got error"},
 	},
-	"functions/retiresecret TestARemovalThatEndsTheOtherSecretTooIsTold": {
-		{"functions/retiresecret/handler.go delete",
-			`"the secret that stays, after the other was removed"); err != nil {`,
-			`"the secret that stays, after the other was removed"); false {`, "got error"},
-	},
 	"functions/retiresecret TestARemovedSecretThatIsStillAcceptedKeepsTheRotationOpen": {
-		{"functions/retiresecret/handler.go delete", `if err := r.mustRefuse(ctx); err != nil {`,
+		{"functions/retiresecret/handler.go conclude", `if err := r.mustRefuse(ctx); err != nil {`,
 			`if err := error(nil); err != nil {`, "TestARemovedSecretThatIsStillAcceptedKeepsTheRotationOpen"},
 		{"functions/retiresecret/handler.go close", `r.Store.DropPending(ctx, labels, r.seen.Keep); err`,
 			`r.Store.DropPending(ctx, labels, ""); err`, "TestARemovedSecretThatIsStillAcceptedKeepsTheRotationOpen"},
@@ -449,7 +450,7 @@ var ofTheFunctions = map[string][]fault{
 			`age > searchLasts*100`, "thirteen hours ago, disable"},
 	},
 	"functions/retiresecret TestNothingGoesThatFollowersMayHave": {
-		{"functions/retiresecret/handler.go Handle", `r.followed,`, ``, "the old one, disabled"},
+		{"functions/retiresecret/handler.go Handle", `, r.followed}`, `}`, "the old one, disabled"},
 		{"functions/retiresecret/handler.go followed", `if r.journal.Follow(r.seen.Current, delay, r.Now()) {`,
 			`if false {`, "moved by a person"},
 		{"functions/retiresecret/handler.go followed", `at.Add(r.SpreadTime())`, `at`, "the old one, deleted"},
@@ -533,7 +534,7 @@ var ofTheFunctions = map[string][]fault{
 			`p != nil`, "a version that the journal does not know"},
 	},
 	"functions/retiresecret TestWhatALostRequestMadeIsFoundByItsTagInTheEnd": {
-		{"functions/retiresecret/handler.go delete", `if err := r.sweep(ctx); err != nil {`,
+		{"functions/retiresecret/handler.go conclude", `if err := r.sweep(ctx); err != nil {`,
 			`if err := error(nil); err != nil {`, "the vendor has"},
 	},
 	"functions/retiresecret TestWhatIsDone": {
@@ -570,8 +571,8 @@ var ofTheFunctions = map[string][]fault{
 			`false`, "disable: two versions that hold the same secret"},
 	},
 	"functions/smoketest TestADisabledSecretIsProvenRefusedWhileTheOtherIsAccepted": {
-		{"functions/smoketest/credential.go testRefusal", `"is disabled"); err != nil {`,
-			`"is disabled"); false {`, "TestADisabledSecretIsProvenRefusedWhileTheOtherIsAccepted"},
+		{"functions/smoketest/credential.go testRefusal", `"is disabled", nil); err != nil {`,
+			`"is disabled", nil); false {`, "TestADisabledSecretIsProvenRefusedWhileTheOtherIsAccepted"},
 	},
 	"functions/smoketest TestASecretInUseThatIsRefusedFailsTheTestWithinHalfAMinute": {
 		{"functions/smoketest/credential.go weigh", `!d.in.Wait && long >= patience && d.times >= enough`,

@@ -74,7 +74,7 @@ func (b *Balancers) in(account, region string) API {
 	return b.client(region)
 }
 
-// reader is for searches; see patient.
+// reader repeats reads that are throttled; see patient.
 func (b *Balancers) reader(account, region string) API {
 	return patient{b.in(account, region), b.pause}
 }

@@ -9,9 +9,9 @@ import (
 	"alboidc.internal/shared/failure"
 )
 
-// patient repeats a read of a search, after pauses, where the API throttles: a search that failed would ask again for
-// what it knows already, and hundreds of clients at once would use up the account's requests without one that ends. Who
-// writes a target waits in a way of its own (functions/updatealb), because it reads again right before the write.
+// patient repeats a read, after pauses, where the API throttles: a call that failed would ask again for what it knows
+// already, and hundreds of clients at once would use up the account's requests without one that ends. It repeats no
+// write: who writes a target reads it again right before (functions/updatealb).
 type patient struct {
 	API
 	pause func(ctx context.Context, try int) (again bool, err error)

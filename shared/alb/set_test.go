@@ -526,6 +526,9 @@ func TestTheCheckOfATargetBeginsTheNext(t *testing.T) {
 			if done.Result == alb.Gone {
 				return
 			}
+			if c.after == nil && f.slept != 0 {
+				t.Error("it waits, as if somebody else had changed the target")
+			}
 			want := withTargets(t, login("orders"), forward("g", "h"))
 			want.add(listener, second, 20, login("orders"), forward("g", "h"))
 			if c.after != nil {

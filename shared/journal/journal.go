@@ -76,6 +76,9 @@ type Entry struct {
 	Undone time.Time `json:"undone,omitzero"`
 	// Missed is when a registration of a pair was first found to refuse it although nobody here had removed it.
 	Missed time.Time `json:"missed,omitzero"`
+	// Refusing is how far the proof has come that the provider refuses it, which it was told to end; nil if the proof
+	// has not begun, or has to begin again.
+	Refusing *Refusing `json:"refusing,omitempty"`
 	// Ended is when the provider had ended it by itself, as a repair was told before it made another one: some
 	// providers accept it once more then, as the previous one.
 	Ended time.Time `json:"ended,omitzero"`
@@ -84,6 +87,14 @@ type Entry struct {
 	// Canaries are the only targets that may have it; nil if any target may.
 	Canaries *Canaries `json:"canaries,omitempty"`
 	At       time.Time `json:"at"`
+}
+
+// Refusing is what calls have seen that had no time for a whole proof.
+type Refusing struct {
+	// Seen are how many refusals of the secret have come between two acceptances of the one that stays, by registration
+	// and token endpoint.
+	Seen map[string]int `json:"seen"`
+	At   time.Time      `json:"at"`
 }
 
 // Promotion is the last move of AWSCURRENT, written before it is made.

@@ -146,6 +146,7 @@ func sample() *journal.Journal {
 			"version-1": {State: journal.Live, IdPSecretID: "ocs1", ClientID: "0oa1",
 				JSONKey: aws.String("clientSecret"), Config: &config.Text{Version: 7, SHA256: "ab12"}, Imported: true,
 				Before: []string{"ocs0"}, Asked: noon, Undone: noon, Missed: noon, Ended: noon, Unused: true,
+				Refusing: &journal.Refusing{Seen: map[string]int{"0oa1 https://idp.example/token": 2}, At: noon},
 				Canaries: &journal.Canaries{From: "version-0", Targets: []string{"digest"}}, At: noon}},
 		Promotion: &journal.Promotion{From: "version-0", To: "version-1", PreviousBefore: "version-9", At: noon,
 			GraceUntil: noon.Add(time.Hour), Repair: true},
@@ -194,7 +195,7 @@ func TestTheDocumentHoldsIDsAndTimesOnly(t *testing.T) {
 	}
 	want := map[string]string{"owner": "S " + me, "config": "S " + reference, "rev": "N 8",
 		"state": `S {"secrets":{"version-1":{"state":"live","idpSecretId":"ocs1","clientId":"0oa1",` +
-			`"jsonKey":"clientSecret","config":{"version":7,"sha256":"ab12"},"imported":true,"before":["ocs0"],"asked":"2026-11-22T12:00:00Z","undone":"2026-11-22T12:00:00Z","missed":"2026-11-22T12:00:00Z","ended":"2026-11-22T12:00:00Z","unused":true,"canaries":{"from":"version-0","targets":["digest"]},"at":"2026-11-22T12:00:00Z"}},"promotion":{"from":"version-0","to":"version-1",` +
+			`"jsonKey":"clientSecret","config":{"version":7,"sha256":"ab12"},"imported":true,"before":["ocs0"],"asked":"2026-11-22T12:00:00Z","undone":"2026-11-22T12:00:00Z","missed":"2026-11-22T12:00:00Z","refusing":{"seen":{"0oa1 https://idp.example/token":2},"at":"2026-11-22T12:00:00Z"},"ended":"2026-11-22T12:00:00Z","unused":true,"canaries":{"from":"version-0","targets":["digest"]},"at":"2026-11-22T12:00:00Z"}},"promotion":{"from":"version-0","to":"version-1",` +
 			`"previousBefore":"version-9","at":"2026-11-22T12:00:00Z","graceUntil":"2026-11-22T13:00:00Z","repair":true},"current":{"version":"version-1","since":"2026-11-22T12:00:00Z","delaySeconds":3600},"begun":{"name":"orders-web","secretArn":"arn:s","issuer":"https://idp.example","clientId":"0oa1","provider":"okta"}}`}
 	if got := f.attributes(); !maps.Equal(got, want) {
 		t.Errorf("the item is %v, want %v", got, want)

@@ -127,7 +127,7 @@ type Request struct {
 }
 
 // Heals reports whether the notifier has started the execution, to put right what another one left: its reason begins
-// so. Anybody may give such a reason.
+// so. The state machine refuses such a reason of an execution whose name does not begin as those of the notifier do.
 func (r Request) Heals() bool { return strings.HasPrefix(r.Reason, "healing: ") }
 
 // BeforeEnd reports whether a measurement has started the execution, because the identity provider ends the secret.

@@ -20,7 +20,8 @@ import (
 func (a *app) fleet() *cobra.Command {
 	c := &cobra.Command{Use: "fleet", Short: "Rotate many clients; without a command, list the last fleets",
 		Long: "Lists the last fleets. To rotate many clients: rotator fleet start; after a breach of the identity " +
-			"provider:\nrotator leak --all. A fleet's name or ARN is taken by rotator watch, explain, stop and redrive, " +
+			"provider:\nrotator leak --all. A fleet's name or ARN is taken by rotator watch, explain, stop " +
+			"and redrive, " +
 			"too. One that is\nstopped starts no more rotations; those that it has started go on by themselves.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -111,7 +112,8 @@ func checkFleet(r system.FleetRequest) error {
 	case ways == 0:
 		return &system.Error{Text: "which clients? name them, or give --provider, --tenant or --all"}
 	case ways > 1:
-		return &system.Error{Text: "which clients? names, --all, and --provider or --tenant exclude each other: give one"}
+		return &system.Error{
+			Text: "which clients? names, --all, and --provider or --tenant exclude each other: give one"}
 	case outside(r.PerTenant, 1):
 		return &system.Error{Text: fmt.Sprintf("--per-tenant must be from 1 to %d", mostInFleet)}
 	case outside(r.MaxFailures, 0):

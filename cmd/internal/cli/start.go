@@ -82,7 +82,8 @@ func (a *app) start() *cobra.Command {
 }
 
 func (a *app) leak() *cobra.Command {
-	c := a.urgent("leak CLIENT|--all --reason TEXT", "Rotate at once because a secret has leaked, or with --all everything",
+	c := a.urgent("leak CLIENT|--all --reason TEXT",
+		"Rotate at once because a secret has leaked, or with --all everything",
 		"Starts an emergency rotation: there is no grace period, and an execution that runs is taken over from.\n"+
 			"Every test and every wait for the load balancers remains. With --watch it says when each old secret "+
 			"was refused.\nWith --all it rotates every client of the stack, in waves, whatever fails, and "+

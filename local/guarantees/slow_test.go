@@ -1,0 +1,49 @@
+package guarantees_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"alboidc.internal/shared/fault"
+)
+
+// A token endpoint may take seconds for each answer, and a call asks several times: it must come to its end in its
+// time, or go on in the next. The probe waits ten seconds for an answer.
+func TestASlowTokenEndpointEndsNoRotation(t *testing.T) {
+	t.Parallel()
+	// what these list, the token endpoint says
+	asked := []string{"auth0", "authentik", "hydra", "hydra as a pair"}
+	for _, y := range append(ways(), okta) {
+		for _, c := range []struct {
+			input, fails, ends string
+		}{
+			{input: plain}, {input: emergency}, {input: plain, fails: "TestBeforeFinish", ends: "RolledBack"},
+			{input: repair},
+		} {
+			y, each := y, 9*time.Second
+			if y.dead = c.input == repair; slices.Contains(asked, y.name) {
+				each = 6 * time.Second
+			}
+			t.Run(fmt.Sprintf("%s, %s a request, %s, ends as %q", y.name, each, c.input, c.ends), func(t *testing.T) {
+				t.Parallel()
+				w := y.world(t, func(w *world) {
+					if c.fails != "" {
+						w.failing(c.fails)
+					}
+				})
+				w.fault(fault.Rule{Service: "idp", Operation: "token", Mode: fault.Delay, Latency: each})
+				if r, execution := w.rotate(c.input); text(r.Error) != c.ends {
+					t.Errorf("ended as %s: %s\n%s", text(r.Error), text(r.Cause), strings.Join(w.path(execution), " "))
+				}
+				w.Stack.Faults.Clear()
+				if w.pass(2 * time.Hour); y.dead {
+					w.tidy()
+				}
+				w.atRest()
+			})
+		}
+	}
+}
