@@ -35,8 +35,10 @@ func (r *telling) judge(c chapter, result asl.Result, atRest bool) {
 	if heals && len(others)+len(redriven) == 0 && r.isLeft(result) {
 		r.rec.Errorf("heals: the notifier left the lock with an execution that ended as %s: %v", ended(result), healed)
 	}
+	// one that is stopped may not be started again, or another may have taken its lock by then
+	stopped := slices.ContainsFunc(happened, func(k *kind) bool { return slices.Contains(executions, k) })
 	switch {
-	case len(happened) > 1 && r.life.together && atRest && !r.doomed && !survives:
+	case len(happened) > 1 && r.life.together && !stopped && atRest && !r.doomed && !survives:
 		r.rec.Errorf("together: disturbances of different states (%s) ended an execution as %s: %s", names(happened),
 			ended(result), text(result.Cause))
 	case len(happened) > 1, len(happened) == 1 && !atRest, r.doomed:

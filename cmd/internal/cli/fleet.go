@@ -20,8 +20,9 @@ import (
 func (a *app) fleet() *cobra.Command {
 	c := &cobra.Command{Use: "fleet", Short: "Rotate many clients; without a command, list the last fleets",
 		Long: "Lists the last fleets. To rotate many clients: rotator fleet start; after a breach of the identity " +
-			"provider:\nrotator leak --all. A fleet's name or ARN is taken by rotator watch, explain, stop and " +
-			"redrive, too. One that is\nstopped starts no more rotations; those that it has started go on by themselves.",
+			"provider:\nrotator leak --all. A fleet's name or ARN is taken by rotator watch, explain, stop " +
+			"and redrive, " +
+			"too. One that is\nstopped starts no more rotations; those that it has started go on by themselves.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, err := a.open(cmd.Context())
