@@ -245,7 +245,8 @@ var decisions = map[string]struct {
 		"$failures > $maxFailures or ($wave = 1 and $canary != '' and $failures > 0) > TellStop", "RotateWave"},
 		"rotations are started although the canary, or too many, have failed"},
 	"fleet RotationStatus": {[]string{"$not($status in ['RUNNING', 'PENDING_REDRIVE']) or $until != '' or " +
-		"$looks * $rotation.every > ($rotation.request.emergency = true ? 900 : 7200) > RotationOutcome", "AwaitRotation"},
+		"$looks * $rotation.every > ($rotation.request.emergency = true ? 900 : 7200) > RotationOutcome",
+		"AwaitRotation"},
 		"a wave waits for grace periods, or for ever, or passes what is not tested"},
 	"fleet EndStatus": {[]string{"$not($status in ['RUNNING', 'PENDING_REDRIVE']) or $looks > 1000 > EndOutcome",
 		"AwaitEnd"}, "what fails late is not in the report, or the history is full"},

@@ -120,7 +120,8 @@ func undo(ctx context.Context, s *invocation.Invocation, j *journal.Journal, in 
 	if err != nil {
 		return err
 	}
-	if labels.Current == to { // if by a person, the journal does not know yet that followers may have it
+	// if it is, or was, AWSCURRENT by a person, the journal does not know yet that others may have it
+	if labels.Current == to || labels.Previous == to && j.Secrets[in.To.VersionID].Unused {
 		used, follows := j.Use(in.To.VersionID), j.Follow(to, delay, s.Now())
 		if used || follows {
 			if err := s.Journal.Save(ctx, j); err != nil {

@@ -252,6 +252,14 @@ func TestFollowersHaveTheirTimeWhateverTheCallSays(t *testing.T) {
 	if j = w.Journal.Get(); err != nil || !j.FollowedAt(older, 0).Equal(w.Now.Add(delay)) {
 		t.Errorf("followers that read it have no time: %+v (%v)", j.Current, err)
 	}
+	w.Now = w.Now.Add(3 * delay)
+	w.Secrets.SetLabel("AWSPREVIOUS", newer) // AWSCURRENT was on it, by a person, and is back
+	j.Secrets[newer] = e
+	w.Journal.Set(j)
+	err = undo(w)
+	if j = w.Journal.Get(); err != nil || j.Secrets[newer].Unused || !j.FollowedAt(older, 0).Equal(w.Now.Add(delay)) {
+		t.Errorf("nobody may have read it: %+v, %+v (%v)", j.Secrets[newer], j.Current, err)
+	}
 }
 
 func TestThePromotionOfAnEarlierRotationIsReplaced(t *testing.T) {

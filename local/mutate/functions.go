@@ -469,6 +469,8 @@ var ofTheFunctions = map[string][]fault{
 		{"functions/promotesecret/handler.go undo", `j.Follow(from, delay, s.Now())`,
 			`j.Follow(to, delay, s.Now())`,
 			"after the rollback followers have the old secret at"},
+		{"functions/promotesecret/handler.go undo", `labels.Current == to || labels.Previous == to &&`,
+			`labels.Current == to &&`, "nobody may have read it"},
 	},
 	"functions/updatealb TestATargetThatAControllerOwnsIsLeftToIt": {
 		{"functions/updatealb/round.go try", `err != nil || by != ""`, `err != nil`,

@@ -266,6 +266,8 @@ var ofTheVendors = map[string][]fault{
 	"shared/idp/keycloak TestANewSecretIsMadeOnlyWhereAPolicyKeepsTheOldOne": {
 		{"shared/idp/keycloak/keycloak.go do", `if method != http.MethodGet {`, `if false {`,
 			"by what the first has changed"},
+		{"shared/idp/keycloak/keycloak.go Shift", `!r.secret.Equal(was)`, `r.secret.IsZero()`,
+			"is pushed out, and the one in use with it"},
 	},
 	"shared/idp/okta TestARefusedTokenIsExplained": {
 		{"shared/idp/okta/request.go errorCode", `, oauthPattern.MatchString(e.ErrorCode):`, `:`, "in Okta's own form"},

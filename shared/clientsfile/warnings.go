@@ -202,8 +202,9 @@ func (f *File) warnOfTogether(ps *strictjson.Problems) {
 			if n := len(same) - 2; n > 0 {
 				others += fmt.Sprintf(", and of %d more,", n)
 			}
-			ps.Add(fmt.Sprintf("clients[%d].schedule.expression", i), "is the rate of %s too, and schedules of one rate "+
-				"that are made in one deployment start together each time: give each a cron(…) of its own", others)
+			ps.Add(fmt.Sprintf("clients[%d].schedule.expression", i),
+				"is the rate of %s too, and schedules of one rate "+
+					"that are made in one deployment start together each time: give each a cron(…) of its own", others)
 		}
 	}
 }

@@ -201,8 +201,14 @@ func (k *Client) Shift(ctx context.Context) (secret.Value, error) {
 	if err := k.update(ctx, r, secret.Value{}); err != nil {
 		return secret.Value{}, err
 	}
+	was := r.secret
 	if r, err = k.find(ctx); err != nil {
 		return secret.Value{}, err
+	}
+	if !was.IsZero() && !r.secret.Equal(was) { // it is the previous one now, which the next would end
+		return secret.Value{}, failure.New(failure.Precondition, "Keycloak client %s got another secret at the same "+
+			"time, by somebody or by its policy: store that as AWSCURRENT once the load balancers use it",
+			k.client.ClientID)
 	}
 	if err := k.checkCovered(r); err != nil {
 		return secret.Value{}, err

@@ -196,6 +196,10 @@ func TestANewSecretIsMadeOnlyWhereAPolicyKeepsTheOldOne(t *testing.T) {
 	if _, err = c.Shift(t.Context()); !failure.Is(err, failure.Precondition) {
 		t.Errorf("a second shift goes by what the first has changed: %v", err)
 	}
+	if _, err := play(t, find(covered), put(""), shows("another", covered+rotated)).Shift(t.Context()); !failure.Is(err,
+		failure.Precondition) || !strings.Contains(err.Error(), "at the same time") {
+		t.Errorf("one that somebody makes meanwhile is pushed out, and the one in use with it: %v", err)
+	}
 	if _, err := play(t, find(covered), put(""), find(`"x": "y"`)).Shift(t.Context()); !failure.Is(err,
 		failure.Precondition) || !strings.Contains(err.Error(), "identityProvider.clientPair") {
 		t.Errorf("a policy that does not cover the client any more: %v", err)
