@@ -71,13 +71,13 @@ func (r *rotator) addAlarmsOfClients() {
 	for i, arn := range r.loadBalancers() {
 		if config.RegionOf(arn) == r.Region && !slices.Contains(before, arn) { // alarms see their own Region's metrics
 			name := balancerName(arn)
-			id := name
-			if r.standsIn { // its load balancers are parameters
-				id = strconv.Itoa(i)
+			id, in := name, strconv.Itoa(r.place)
+			if r.standsIn { // its load balancers are parameters, which may change places: no two alarms share a name
+				id, in = strconv.Itoa(i), strconv.Itoa(i)
 			}
 			// Always on: CloudWatch does not know when a grace period is, and a template can put an old secret back at
 			// any time.
-			r.addAlarm(alarm{id: "AuthErrors-" + id, name: "auth-errors-" + name + "-" + strconv.Itoa(r.place),
+			r.addAlarm(alarm{id: "AuthErrors-" + id, name: "auth-errors-" + name + "-" + in,
 				description: "Logins at load balancer " + name + " fail at the identity provider: after " +
 					"a rotation, the sign of a wrong secret.",
 				users: failing + ". Try a login at once.",

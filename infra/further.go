@@ -31,9 +31,9 @@ func place(f *File, known *places, synth func(File) error) (*places, error) {
 		if n < deployed {
 			return nil,
 				fmt.Errorf("clients: %d are in the stack %s by the file of places, but it has room for %d of them "+
-					"now: what they have has grown, and none may move. Take load balancers, addresses or test users "+
-					"from them, "+
-					"or see docs/deploying.md#hundreds-of-clients", deployed, f.Stack.Name, n)
+					"now: what they have has grown, or what it needs for further stacks takes the room. None may "+
+					"move by itself. Take load balancers, addresses or test users from them, or give some a later "+
+					"stack (docs/deploying.md#hundreds-of-clients)", deployed, f.Stack.Name, n)
 		}
 		p = firstPlaces(sorted, n)
 	}
@@ -73,6 +73,17 @@ func fitting(f, sorted File, synth func(File) error) (int, error) {
 		other = synth(some)
 	}
 	return n, other
+}
+
+// besides are the places by which some of a file's clients are tried in the stack itself; nil if they are all. What it
+// needs for further stacks takes room, too.
+func besides(some, all File) *places {
+	if len(some.Clients) == len(all.Clients) {
+		return nil
+	}
+	p := firstPlaces(some, len(some.Clients))
+	p.Stacks = 1
+	return &p
 }
 
 // further is how many further stacks there are.

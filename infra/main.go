@@ -62,7 +62,7 @@ func run(version, template string) error {
 	if err != nil {
 		return err
 	}
-	p, err := place(&file, known, func(f File) error { return synth(f, nil, functions, "") })
+	p, err := place(&file, known, func(f File) error { return synth(f, besides(f, file), functions, "") })
 	if err != nil {
 		return err
 	}
@@ -95,6 +95,7 @@ func note(path string, file File, known, p *places) error {
 		all := firstPlaces(file, len(file.Clients))
 		p = &all
 	}
+	p.keep(known)
 	changed, err := p.write(path)
 	if err != nil || !changed {
 		return err

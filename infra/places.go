@@ -98,8 +98,20 @@ func (p places) write(path string) (changed bool, err error) {
 	return true, os.WriteFile(path, text, 0o644)
 }
 
-// of returns the places of the clients of a file: those that have one keep it, new ones go where there is room, and
-// what is not in the file any more is forgotten.
+// keep keeps the places of clients that are not in the file now: whether a file without them was deployed, nobody knows
+// here, and one that comes back must not move.
+func (p *places) keep(known *places) {
+	if known == nil {
+		return
+	}
+	for name, n := range known.Clients {
+		if _, placed := p.Clients[name]; !placed {
+			p.Clients[name] = n
+		}
+	}
+}
+
+// of returns the places of the clients of a file: those that have one keep it, and new ones go where there is room.
 func (p places) of(f File) places { return p.extend(f, false) }
 
 // first returns a file with those clients first that have a place already, and how many they are.

@@ -473,6 +473,55 @@ func TestAPlaceOnceGivenIsKept(t *testing.T) {
 	}
 }
 
+// Who is taken out for a while, without a deployment in between, is still where it was.
+func TestWhoIsTakenOutComesBackToItsPlace(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "clients.places.json")
+	client := func(name string) Client { return Client{Client: config.Client{Name: name}} }
+	for _, known := range []places{
+		{Clients: map[string]int{"a": 0, "b": 0}, Addresses: map[string]int{}},
+		{Stacks: 2, Clients: map[string]int{"a": 2, "b": 1}, Addresses: map[string]int{}},
+	} {
+		f := File{Clients: []Client{client("b"), client("c")}}
+		var p *places
+		if known.Stacks > 0 {
+			now := known.of(f)
+			p = &now
+		}
+		if err := note(path, f, &known, p); err != nil {
+			t.Fatal(err)
+		}
+		got, err := readPlaces(path)
+		if err != nil || len(got.Clients) != 3 {
+			t.Fatalf("the places are %+v (%v)", got, err)
+		}
+		if got.Clients["a"] != known.Clients["a"] {
+			t.Errorf("a was in %d, and comes back to %d", known.Clients["a"], got.Clients["a"])
+		}
+	}
+}
+
+// What the stack itself needs for further ones takes room, too: without it the first client too many was refused.
+func TestTheRoomOfTheStackIsMeasuredWithFurtherOnes(t *testing.T) {
+	t.Parallel()
+	f := fleet(t, 3)
+	if p := besides(f, f); p != nil {
+		t.Errorf("all are tried by %+v", p)
+	}
+	some := f
+	some.Clients = f.Clients[:2]
+	list, err := synthesizedWith(some, besides(some, f))
+	if err != nil {
+		t.Fatal(err)
+	}
+	there := withPlaces(t)[0]
+	if len(list) != 2 || len(list[0].of("AWS::IAM::ManagedPolicy")) != len(there.of("AWS::IAM::ManagedPolicy")) ||
+		len(list[0].of("AWS::SNS::Topic")) != len(there.of("AWS::SNS::Topic")) ||
+		len(list[0].of("AWS::SSM::Parameter")) != 2 {
+		t.Errorf("it is tried with %v", list[0].of("AWS::IAM::ManagedPolicy"))
+	}
+}
+
 func TestPlacesThatCannotBeRightAreRefused(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "clients.places.json")
@@ -569,7 +618,7 @@ func TestTheFirstClientsOfAFileStayInTheStackItself(t *testing.T) {
 		}
 	}
 	if _, err := place(&f, &had, room(29)); err == nil || !strings.Contains(err.Error(), "30 are in the stack") ||
-		!strings.Contains(err.Error(), "none may move") {
+		!strings.Contains(err.Error(), "None may move") {
 		t.Errorf("clients that have grown: %v", err)
 	}
 	if _, err := place(&f, nil, func(File) error { return os.ErrInvalid }); err != os.ErrInvalid {

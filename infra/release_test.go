@@ -112,7 +112,9 @@ func TestAReleaseDeploysWhatTheCDKWould(t *testing.T) {
 func compareReleased(t *testing.T, file File, want []byte) {
 	t.Helper()
 	_, text := releasedTemplate(t)
-	for i, arn := range file.Clients[0].LoadBalancers { // there the ids of alarms have the parameters' numbers
+	for i, arn := range file.Clients[0].LoadBalancers { // there ids and names of alarms have the parameters' numbers
+		name := "auth-errors-" + balancerName(arn) + "-"
+		want = bytes.ReplaceAll(want, []byte(name+`0"`), fmt.Appendf(nil, `%s%d"`, name, i))
 		id := func(what string) *regexp.Regexp { return regexp.MustCompile("AlarmAuthErrors" + what + "[0-9A-F]{8}") }
 		same := fmt.Appendf(nil, "AlarmAuthErrors-%d", i)
 		text = id(strconv.Itoa(i)).ReplaceAll(text, same)
@@ -133,6 +135,41 @@ func compareReleased(t *testing.T, file File, want []byte) {
 				t.Errorf("%s differs:\nreleased …%s\nCDK      …%s", id, around(x, at), around(y, at))
 			}
 		}
+	}
+}
+
+// Whoever takes a load balancer out of the parameters, or puts them in another order, gives the alarms other load
+// balancers. CloudFormation makes an alarm of a new name before it removes the one that had it.
+func TestAlarmsOfAReleaseNeverTakeEachOthersNames(t *testing.T) {
+	file, err := readFile(clientsFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, text := releasedTemplate(t)
+	at := map[string]string{}
+	for first := range 2 {
+		c := &file.Clients[0]
+		c.LoadBalancers = []string{c.LoadBalancers[0], c.LoadBalancers[0] + "ff"}
+		if first == 1 {
+			slices.Reverse(c.LoadBalancers)
+		}
+		alarms := 0
+		for id, r := range resolve(t, text, file)["Resources"].(map[string]any) {
+			r := r.(map[string]any)
+			if r["Type"] != "AWS::CloudWatch::Alarm" {
+				continue
+			}
+			name := plain(r["Properties"].(map[string]any)["AlarmName"])
+			if other, taken := at[name]; taken && other != id {
+				t.Errorf("%s goes from %s to %s", name, other, id)
+			}
+			alarms++
+			at[name] = id
+		}
+		if alarms < 8 {
+			t.Fatalf("only %d alarms", alarms)
+		}
+		c.LoadBalancers = c.LoadBalancers[first:]
 	}
 }
 

@@ -92,7 +92,9 @@ func (h *History) start(at time.Time, input string) {
 	}
 	h.record.Started, h.record.Kind = at, evidence.KindOf(h.request)
 	h.record.Client, h.record.Reason = h.request.Client, evidence.Shorten(h.request.Reason)
-	h.record.Fleet = h.request.Fleet
+	if rotation.IsFleet(h.request.Fleet) {
+		h.record.Fleet = evidence.Shorten(h.request.Fleet)
+	}
 }
 
 // enter notes a state. Of the same state of a Map's iterations it notes the first.

@@ -64,8 +64,11 @@ func (fs Findings) Of(s Severity) Findings {
 // shown is how many findings people read at once: the rest of hundreds are mostly of the same kind.
 const shown = 30
 
-// String is one line for each, or for the first of many.
+// String is one line for each, or for the first of many, errors before warnings.
 func (fs Findings) String() string {
+	if len(fs) > shown {
+		fs = append(fs.Of(Error), fs.Of(Warning)...)
+	}
 	lines := make([]string, 0, len(fs))
 	for _, f := range fs[:min(len(fs), shown)] {
 		lines = append(lines, f.String())

@@ -20,6 +20,9 @@ const (
 var fleetARN = regexp.MustCompile(
 	`^arn:[a-z-]+:states:[a-z0-9-]+:[0-9]{12}:execution:[A-Za-z0-9_-]+:[^\x00-\x20:/]+$`)
 
+// IsFleet reports whether a text is like the ARN of a fleet's execution.
+func IsFleet(arn string) bool { return fleetARN.MatchString(arn) }
+
 // ParseRequest reads the execution's input and refuses unknown or wrong fields by name. The state machine checks the
 // same before it asks for the lock (CheckInput).
 func ParseRequest(raw json.RawMessage) (Request, error) {

@@ -387,7 +387,7 @@ func TestWrongNamesAreRefused(t *testing.T) {
 		"a client that is not there": {[]string{"start", "orders"},
 			`stack alb-oidc-rotator has no client "orders"; it has orders-web`},
 		"an execution that is not there": {[]string{"watch", "nothing"},
-			`no client "nothing"; .*, and no execution of that name`},
+			`no client "nothing"; .*, and no execution or fleet of that name`},
 		"a stack that is not there": {[]string{"start", "orders-web", "--stack", "x"},
 			`stack x in Region \S+ of account \d+ has no clients`},
 		"status of a stack that is not there": {[]string{"status", "--stack", "x"}, `stack x .* has no clients`},

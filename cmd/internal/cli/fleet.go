@@ -208,7 +208,10 @@ func (a *app) fleetShow() *cobra.Command {
 			}
 			var id string
 			if len(args) > 0 {
-				id = s.FleetID(args[0])
+				if id = s.FleetID(args[0]); !s.IsFleet(id) {
+					return &system.Error{Text: fmt.Sprintf("%s is no fleet of stack %s: rotator explain EXECUTION is "+
+						"for rotations", id, s.Stack)}
+				}
 			} else if last, err := s.Fleets(ctx, 1); err != nil {
 				return err
 			} else if len(last) == 0 {
@@ -259,7 +262,7 @@ func (a *app) showFleet(ctx context.Context, s *system.System, e system.Executio
 			err = a.write(e)
 		}
 	} else if known {
-		a.printReport(report)
+		a.printReport(report, words.FleetRequest(e).DryRun)
 	} else {
 		a.print("%s: %s", words.Name(e.ARN), words.FleetEnd(e))
 		events, err := s.Events(ctx, e.ARN, 0)
@@ -282,8 +285,12 @@ func (a *app) showFleet(ctx context.Context, s *system.System, e system.Executio
 	return err
 }
 
-func (a *app) printReport(r system.FleetReport) {
-	a.print("%d of %d clients were rotated", r.Rotated, r.Size)
+func (a *app) printReport(r system.FleetReport, dry bool) {
+	if dry {
+		a.print("dry run: %d of %d clients can be rotated", r.Rotated, r.Size)
+	} else {
+		a.print("%d of %d clients were rotated", r.Rotated, r.Size)
+	}
 	for _, f := range r.Failed {
 		a.print("  %s: %s: %s", f.Client, f.Outcome, words.OneLine(f.Cause))
 	}

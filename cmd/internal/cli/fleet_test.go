@@ -82,6 +82,8 @@ func rotateFleet(w *world) {
 	code, out, errs = w.run("history", "client-1")
 	w.want(code, 0, out, errs,
 		`emergency +\S+, after .* +the identity provider was breached, fleet fleet-\d{8}T\S+ +fleet-client-1-`)
+	code, out, errs = w.run("fleet", "show", w.MachineARN)
+	w.want(code, 2, out, errs, `alb-oidc-rotator is no fleet of stack alb-oidc-rotator: rotator explain EXECUTION`)
 	tab := w.openConsole()
 	tab.enter()
 	tab.has(tab.page(""), `<tr id="fleet-fleet-\d{8}T`, `FleetIncomplete.*the identity provider was breached`,
@@ -113,4 +115,16 @@ func rotateFleet(w *world) {
 	w.want(code, 1, out, errs, `wave 2: 4 clients so far, 1 failed$`, `^3 of 4 clients were rotated$`)
 	code, out, errs = w.run("watch", id)
 	w.want(code, 1, out, errs, `^3 of 4 clients were rotated$`, `^  client-1: refused: Plan failed with`)
+
+	for _, c := range []struct { // a dry run has rotated nothing, and does not say so
+		name, says string
+		code       int
+	}{{"client-0", `1 of 1 clients can be rotated`, 0}, {"client-1", `0 of 1 clients can be rotated`, 1}} {
+		code, out, errs = w.run("fleet", "start", c.name, "--reason", "looked at "+c.name, "--yes", "--dry-run",
+			"--watch")
+		w.want(code, c.code, out, errs, `^dry run: `+c.says+`$`)
+	}
+	code, out, errs = w.run("fleet")
+	w.want(code, 0, out, errs, `dry run: all can be rotated +looked at client-0`,
+		`dry run: FleetIncomplete +looked at client-1`)
 }

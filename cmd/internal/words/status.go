@@ -155,27 +155,40 @@ func Ending(e system.Execution, now time.Time) string {
 	return how + ", after " + Span(e.Ended.Sub(e.Started))
 }
 
-// FleetEnd says how a fleet is. One that was stopped has no error.
+// FleetEnd says how a fleet is. One that was stopped has no error, and a dry run has rotated nothing.
 func FleetEnd(e system.Execution) string {
+	var how string
+	dry := FleetRequest(e).DryRun
 	switch {
 	case e.Running():
-		return "runs"
+		how = "runs"
+	case e.Status == "SUCCEEDED" && dry:
+		how = "all can be rotated"
 	case e.Status == "SUCCEEDED":
-		return "rotated"
+		how = "rotated"
 	case e.Status == "ABORTED":
-		return "stopped by somebody"
+		how = "stopped by somebody"
 	case e.Error == "":
-		return e.Status
+		how = e.Status
 	default:
-		return e.Error
+		how = e.Error
 	}
+	if dry {
+		return "dry run: " + how
+	}
+	return how
 }
 
 // FleetReason is why a fleet was started; "" if that was not said.
-func FleetReason(e system.Execution) string {
+func FleetReason(e system.Execution) string { return FleetRequest(e).Reason }
+
+// FleetRequest is what a fleet was started with; nothing, if that is no request.
+func FleetRequest(e system.Execution) system.FleetRequest {
 	var r system.FleetRequest
-	_ = json.Unmarshal(e.Input, &r) // what is no request has no reason
-	return r.Reason
+	if json.Unmarshal(e.Input, &r) != nil {
+		return system.FleetRequest{}
+	}
+	return r
 }
 
 // StartedBy is who made the call that started an execution; "" if no trail told.

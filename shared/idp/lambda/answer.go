@@ -42,6 +42,9 @@ func parse(operation string, body []byte) (a answer, err error) {
 
 // describe says what a field of a type holds, in the words of JSON.
 func describe(t reflect.Type) string {
+	if t == reflect.TypeFor[listed]() { // one of the list, which the decoder names by the list
+		return "a list of objects"
+	}
 	switch t.Kind() {
 	case reflect.String:
 		return "a string"

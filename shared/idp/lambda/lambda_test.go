@@ -136,7 +136,7 @@ func TestWhatIsWrongInAnAnswerIsNamed(t *testing.T) {
 		{two, "list", `"secrets": null`, "secrets must be a list, [] if there are none"},
 		{two, "list", `"secrets": {"id": "` + canary + `"}`, "secrets must be a list;"},
 		{two, "list", secrets + `null]`, "secrets[1].id must have 1 to 255 characters"},
-		{two, "list", secrets + `"` + canary + `"]`, "secrets must be an object;"},
+		{two, "list", secrets + `"` + canary + `"]`, "secrets must be a list of objects;"},
 		{two, "list", secrets + `{"id": 7}]`, "secrets.id must be a string;"},
 		{two, "list", secrets + `{"id": "` + canary + strings.Repeat("x", 255) + `"}]`, "secrets[1].id must have 1 to"},
 		{two, "list", secrets + `{"id": "` + canary + `\n"}]`,
