@@ -168,6 +168,13 @@ func (r *telling) where() string {
 	return ", in " + r.state
 }
 
+// isIn reports whether the chapter's execution is in a state.
+func (r *telling) isIn(state string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.state == state
+}
+
 // mend is done at the end of the chapter.
 func (r *telling) mend(f func()) {
 	r.mu.Lock()

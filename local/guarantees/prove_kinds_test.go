@@ -35,7 +35,7 @@ var hands = []*kind{
 		return "AWSCURRENT is stored again, as another version"
 	}},
 	{name: "stored in another form", weight: 6, fits: notFollowed, do: func(r *telling, n int, _ seen) string {
-		if r.padded {
+		if r.padded || r.isIn("Plan") { // which reads one after the other, and refuses what does not go together
 			return ""
 		}
 		text, form := r.current(), asText

@@ -124,7 +124,8 @@ func live(t testing.TB, l life) *telling {
 		if l.way.away {
 			o.Accounts = []string{workload}
 		}
-		r.world = newWorldOn(r.rec, o, usual(), l.way.configure)
+		r.world = newWorldOn(r.rec, o, usual(), l.way.configure, functionSays(l.way.can))
+		r.become(l.way.can)
 		r.tolerant = l.way.interrupts
 		if k, is := r.Stack.IdP.Vendor().(*keycloaktest.Keycloak); is && r.Config.IsPair() {
 			k.SetPolicy(nil) // a policy would end a value that is set
@@ -297,10 +298,10 @@ func (r *telling) startMain(c chapter) string {
 }
 
 // endSoon lets time go by until the provider soon ends the secret, and has a measurement start a rotation, if nothing
-// is left over. What it starts waits until the measurement has ended, so that their calls have an order.
+// is left over and the secret is not dead. What it starts waits until the measurement has ended, so that their calls have an order.
 func (r *telling) endSoon(c chapter) string {
 	left := r.untilEnd() - aboutToEnd
-	if left < 0 || r.labels()["AWSPENDING"] != "" || r.journal()["owner"] != nil {
+	if left < 0 || !r.accepts(r.current()) || r.labels()["AWSPENDING"] != "" || r.journal()["owner"] != nil {
 		return ""
 	}
 	if r.journal()["state"] == nil { // nobody knows yet which secret it is
