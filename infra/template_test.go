@@ -104,6 +104,9 @@ func synthesized(file File) (template, error) {
 	return list[0], nil
 }
 
+// synthesizing: the CDK's own process mixes up what is asked of it at the same time.
+var synthesizing sync.Mutex
+
 // synthesizedWith are the templates of a file whose clients have places.
 func synthesizedWith(file File, p *places) ([]template, error) {
 	texts, err := synthesizedTexts(file, p, false)
@@ -122,6 +125,8 @@ func synthesizedWith(file File, p *places) ([]template, error) {
 }
 
 func synthesizedTexts(file File, p *places, standsIn bool) ([][]byte, error) {
+	synthesizing.Lock()
+	defer synthesizing.Unlock()
 	folder, err := os.MkdirTemp("", "infra-test-")
 	if err != nil {
 		return nil, err

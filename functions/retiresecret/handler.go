@@ -246,10 +246,15 @@ func (r *retirement) find(ctx context.Context) (err error) {
 	if err := r.TellProvider(ctx); err != nil {
 		return err
 	}
+	r.seen.ID = entry.IdPSecretID
+	if p := r.refusing(); p != nil && p.Seen == nil {
+		// a list would have to prove that it is gone, for which a slow token endpoint leaves no time: ask once more
+		r.seen.Listed = []idp.Secret{{ID: r.seen.ID, Status: idp.Active}}
+		return nil
+	}
 	if r.seen.Listed, err = r.Provider.List(ctx); err != nil {
 		return err
 	}
-	r.seen.ID = entry.IdPSecretID
 	if entry.State != journal.Intended {
 		return nil
 	}
@@ -376,15 +381,24 @@ func (r *retirement) conclude(ctx context.Context, state journal.State) error {
 // proofPauses is how long the proof that a removed secret is refused may pause between two calls.
 const proofPauses = 15 * time.Minute
 
-// goesOn reports whether an earlier call had the secret removed, and no time left to prove that it is refused. In that
-// proof the secret that stays is asked about before anything rests on an answer.
-func (r *retirement) goesOn() bool {
+// refusing returns what earlier calls have seen that had the secret removed; nil if none had, or not long ago.
+func (r *retirement) refusing() *journal.Refusing {
 	e := r.seen.Goes
 	if r.seen.Action != rotation.RetireDelete || e.State != journal.Live || e.Refusing == nil ||
 		r.Now().Sub(e.Refusing.At) >= proofPauses {
+		return nil
+	}
+	return e.Refusing
+}
+
+// goesOn reports whether an earlier call had the secret removed, and no time left to prove that it is refused. In that
+// proof the secret that stays is asked about before anything rests on an answer.
+func (r *retirement) goesOn() bool {
+	p := r.refusing()
+	if p == nil || p.Seen == nil {
 		return false
 	}
-	r.seen.ID = e.IdPSecretID
+	r.seen.ID = r.seen.Goes.IdPSecretID
 	return true
 }
 
@@ -408,7 +422,21 @@ func (r *retirement) remove(ctx context.Context, result string) (string, journal
 		r.tell("The secret of version %s: %v.", r.seen.Version, err)
 		return resultKept, journal.Kept, nil
 	}
+	if failure.Is(err, failure.Unavailable) && !r.Capable.HasIDs() && !r.seen.Pair {
+		return "", "", cmp.Or(r.noteRefusing(ctx, nil), err)
+	}
 	return result, journal.Removed, err
+}
+
+// noteRefusing notes how far the proof has come that the provider refuses what it was told to end; nil if the answer to
+// that was lost.
+func (r *retirement) noteRefusing(ctx context.Context, seen map[string]int) error {
+	e := r.journal.Secrets[r.seen.Version]
+	if e.State != journal.Live {
+		return nil
+	}
+	e.Refusing = &journal.Refusing{Seen: seen, At: r.Now().UTC()}
+	return r.write(ctx, e)
 }
 
 // sweep removes what requests without an answer made, where the provider keeps our tag: secrets with the tag of a
@@ -481,9 +509,8 @@ func (r *retirement) mustRefuse(ctx context.Context) error {
 	case errors.Is(err, versions.ErrNotFound):
 		// Secrets Manager has dropped the version, so its secret cannot be tried; the provider was told to end it
 		return nil
-	case failure.Is(err, failure.Unfinished) && entry.State == journal.Live:
-		entry.Refusing = &journal.Refusing{Seen: seen, At: r.Now().UTC()}
-		return cmp.Or(r.write(ctx, entry), err)
+	case failure.Is(err, failure.Unfinished):
+		return cmp.Or(r.noteRefusing(ctx, seen), err)
 	case err != nil && entry.Refusing != nil:
 		entry.Refusing = nil
 		return cmp.Or(r.write(ctx, entry), err)

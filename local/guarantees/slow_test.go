@@ -15,7 +15,7 @@ import (
 func TestASlowTokenEndpointEndsNoRotation(t *testing.T) {
 	t.Parallel()
 	// what these list, the token endpoint says
-	asked := []string{"auth0", "authentik", "hydra", "hydra as a pair"}
+	asked := []string{"auth0", "authentik", "hydra", "hydra as a pair", "lambda, as a pair"}
 	for _, y := range append(ways(), okta) {
 		for _, c := range []struct {
 			input, fails, ends string
@@ -42,6 +42,37 @@ func TestASlowTokenEndpointEndsNoRotation(t *testing.T) {
 				if w.pass(2 * time.Hour); y.dead {
 					w.tidy()
 				}
+				w.atRest()
+			})
+		}
+	}
+}
+
+// Where only the token endpoint tells which secrets there are, a removal whose answer is lost is made once more.
+func TestALostRemovalAtASlowTokenEndpointIsRepeated(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ vendor, removal, fails, state, ends string }{
+		{"hydra", "hydra.patchClient", "", "FinishSecret", ""},
+		{"hydra", "hydra.patchClient", "TestBeforeFinish", "RemoveNewSecret", "RolledBack"},
+	} {
+		for name, lost := range map[string]fault.Rule{
+			"after its effect":  {Mode: fault.Lose},
+			"before its effect": {Mode: fault.Refuse, Status: 503, Code: "down"},
+		} {
+			t.Run(fmt.Sprintf("%s at %s, %s", c.state, c.vendor, name), func(t *testing.T) {
+				t.Parallel()
+				w := newWorldOf(t, c.vendor, usual(), quick)
+				if c.fails != "" {
+					w.failing(c.fails)
+				}
+				w.fault(fault.Rule{Service: "idp", Operation: "token", Mode: fault.Delay, Latency: 6 * time.Second})
+				lost.Service, lost.Operation, lost.Times = "idp", c.removal, 1
+				w.when(c.state, func(string) { w.fault(lost) })
+				if r, execution := w.rotate(plain); text(r.Error) != c.ends {
+					t.Errorf("ended as %s: %s\n%s", text(r.Error), text(r.Cause), strings.Join(w.path(execution), " "))
+				}
+				w.Stack.Faults.Clear()
+				w.pass(2 * time.Hour)
 				w.atRest()
 			})
 		}

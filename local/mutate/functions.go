@@ -183,7 +183,11 @@ var ofTheFunctions = map[string][]fault{
 		{"functions/invocation/proof.go mustRefuseAt", `seen[key]+open, 0`, `seen[key]+open+1, 0`, "has seen"},
 	},
 	"local/guarantees TestASlowTokenEndpointEndsNoRotation": {
-		{"functions/retiresecret/handler.go goesOn", `e.Refusing == nil ||`, `true ||`, "ended as"},
+		{"functions/retiresecret/handler.go refusing", `e.Refusing == nil ||`, `true ||`, "ended as"},
+	},
+	"local/guarantees TestALostRemovalAtASlowTokenEndpointIsRepeated": {
+		{"functions/retiresecret/handler.go remove", `return "", "", cmp.Or(r.noteRefusing(ctx, nil), err)`,
+			`return "", "", err`, "ended as"},
 	},
 	"functions/invocation TestAShownValueProvesASecretWithoutAProbe": {
 		{"functions/invocation/lost.go FindLost", `!c.Value.IsZero() && c.Value.Equal(value)`,
