@@ -11,6 +11,7 @@ import (
 	"flag"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -24,8 +25,10 @@ import (
 	"alboidc.internal/local/localca"
 	"alboidc.internal/local/scenario"
 	"alboidc.internal/shared/fault"
+	"alboidc.internal/shared/httpclient"
 	sharedidp "alboidc.internal/shared/idp"
 	"alboidc.internal/shared/idp/idptest"
+	"alboidc.internal/shared/idp/keycloak"
 	"alboidc.internal/shared/idp/keycloak/keycloaktest"
 	"alboidc.internal/shared/secret"
 )
@@ -182,6 +185,7 @@ func TestKeycloak(t *testing.T) {
 	t.Run("what is recorded", w.answers)
 	t.Run("a rotator with a signed JWT", w.signs)
 	t.Run("conformance", w.conforms)
+	t.Run("a secret that has ended", w.ends)
 	t.Run("rotations", w.rotates)
 	if w.server != nil {
 		t.Run("a rotation while the server restarts", w.restarts)
@@ -201,6 +205,70 @@ func (w *keycloakWorld) answers(t *testing.T) {
 			}
 		}
 	}
+}
+
+// ends: what can be done about a client whose current secret the policy has ended. That is when the attribute says.
+func (w *keycloakWorld) ends(t *testing.T) {
+	w.noted.note(t, "a secret that has ended")
+	for name, act := range map[string]func(context.Context, *keycloak.Client, secret.Value) (secret.Value, error){
+		"the one before is put back": func(ctx context.Context, c *keycloak.Client, first secret.Value) (secret.Value,
+			error) {
+			return first, c.Restore(ctx, first)
+		},
+		"a new one is made": func(ctx context.Context, c *keycloak.Client, _ secret.Value) (secret.Value, error) {
+			return c.ShiftEnded(ctx)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			x := w.of(t, w.covered)
+			id, first := w.client(t, w.covered)
+			c, v := x.registration(t, id, x.client(t)).(*keycloak.Client), x.vendor(t, id)
+			if _, err := c.Shift(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			before, err := c.Traits(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			at := w.end(t, v, id)
+			want, err := act(t.Context(), c, first)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s, err := c.Slots(t.Context())
+			if err != nil || !s.Current.Equal(want) || !s.CurrentUntil.After(at) || !v.accepts(id, want) {
+				t.Errorf("another secret is the current one, until %s (%v)", s.CurrentUntil, err)
+			}
+			if after, err := x.registration(t, id, x.client(t)).(*keycloak.Client).Traits(t.Context()); err != nil ||
+				!maps.Equal(before, after) {
+				t.Errorf("other settings of the client changed (%v)", err)
+			}
+		})
+	}
+}
+
+// end ends a client's current secret, by the attribute in which the policy notes that.
+func (w *keycloakWorld) end(t *testing.T, v *vendor, id string) (at time.Time) {
+	t.Helper()
+	const update = `PUT /clients/ID {"clientId": "CLIENT", "webOrigins": []`
+	at = time.Now().Add(2 * time.Second)
+	if status, _, err := w.covered.Ask(t.Context(), id, update+fmt.Sprintf(
+		`, "attributes": {"client.secret.expiration.time": "%d"}}`, at.Unix())); err != nil ||
+		status != http.StatusNoContent {
+		t.Fatalf("HTTP %d (%v)", status, err)
+	}
+	if err := httpclient.Sleep(t.Context(), 4*time.Second); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(v.Live(id)); n != 0 {
+		t.Errorf("%d secrets are accepted: the rotated one outlives the current", n)
+	}
+	if status, _, err := w.covered.Ask(t.Context(), id, update+"}"); err != nil ||
+		status != http.StatusInternalServerError {
+		t.Errorf("an update without attributes: HTTP %d (%v)", status, err)
+	}
+	return at
 }
 
 // signs: Keycloak compares the audience with the issuer as it writes that, also in a realm with an odd name.

@@ -269,6 +269,10 @@ var ofTheVendors = map[string][]fault{
 		{"shared/idp/keycloak/keycloak.go Shift", `!r.secret.Equal(was)`, `r.secret.IsZero()`,
 			"is pushed out, and the one in use with it"},
 	},
+	"shared/idp/keycloak TestASecretIsPutBackWhereTheCurrentOneHasEnded": {
+		{"shared/idp/keycloak/keycloak.go update", `v.Reveal(), &struct{}{},`, `v.Reveal(), nil,`,
+			"now: not put back alone"},
+	},
 	"shared/idp/okta TestARefusedTokenIsExplained": {
 		{"shared/idp/okta/request.go errorCode", `, oauthPattern.MatchString(e.ErrorCode):`, `:`, "in Okta's own form"},
 	},

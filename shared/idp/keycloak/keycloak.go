@@ -298,13 +298,14 @@ func (k *Client) Restore(ctx context.Context, v secret.Value) error {
 	return withoutids.EndPrevious(ctx, k, v)
 }
 
-// update changes the client's secret; with a zero value nothing. What Keycloak would reset if it were left out is sent
-// as it was read.
+// update changes the client's secret; with a zero value nothing, and no attributes either: where the secret has just
+// ended, that fails, instead of having the policy replace it. What Keycloak would reset if it were left out is sent as
+// it was read.
 func (k *Client) update(ctx context.Context, r registration, v secret.Value) error {
 	body := r.keep
 	operation := "update the client with nothing new"
 	if !v.IsZero() {
-		body.Secret, operation = v.Reveal(), "set the client's secret"
+		body.Secret, body.Attributes, operation = v.Reveal(), &struct{}{}, "set the client's secret"
 	}
 	return k.do(ctx, http.MethodPut, r.url, operation, body, nil)
 }

@@ -223,7 +223,7 @@ func TestANewSecretIsMadeOnlyWhereAPolicyKeepsTheOldOne(t *testing.T) {
 
 func TestASecretIsPutBackAndTheOthersEnd(t *testing.T) {
 	t.Parallel()
-	set := put(`, "secret": "old"`)
+	set := put(`, "secret": "old", "attributes": {}`)
 	if err := play(t, find(covered+rotated), set, shows("old", covered+rotated), readRotated("old"),
 		drop).Restore(t.Context(), secret.New("old")); err != nil {
 		t.Error(err)
@@ -243,17 +243,17 @@ func TestASecretIsPutBackAndTheOthersEnd(t *testing.T) {
 
 func TestASingleSecretIsSetOnlyWithoutAPolicy(t *testing.T) {
 	t.Parallel()
-	if err := play(t, find(`"x": "y"`), put(`, "secret": "ours"`), read("ours")).Set(t.Context(),
+	if err := play(t, find(`"x": "y"`), put(`, "secret": "ours", "attributes": {}`), read("ours")).Set(t.Context(),
 		secret.New("ours")); err != nil {
 		t.Error(err)
 	}
-	if err := play(t, find(`"x": "y"`), put(`, "secret": "ours"`), read("another")).Set(t.Context(),
+	if err := play(t, find(`"x": "y"`), put(`, "secret": "ours", "attributes": {}`), read("another")).Set(t.Context(),
 		secret.New("ours")); !failure.Is(err, failure.Unavailable) {
 		t.Errorf("not set: %v", err)
 	}
 	forbidden := read("ours")
 	forbidden.Status, forbidden.Answer = 403, "{}"
-	if err := play(t, find(`"x": "y"`), put(`, "secret": "ours"`), forbidden).Set(t.Context(),
+	if err := play(t, find(`"x": "y"`), put(`, "secret": "ours", "attributes": {}`), forbidden).Set(t.Context(),
 		secret.New("ours")); !failure.Is(err, failure.Unavailable) {
 		t.Errorf("a read that fails after the change says that nothing happened: %v", err)
 	}

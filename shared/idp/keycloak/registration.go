@@ -67,6 +67,8 @@ type update struct {
 	WebOrigins                   json.RawMessage `json:"webOrigins,omitempty"`
 	// Secret is the value to set.
 	Secret string `json:"secret,omitempty"`
+	// Attributes leaves all as they are, being empty. Without it, an update of a client whose secret has ended fails.
+	Attributes *struct{} `json:"attributes,omitempty"`
 }
 
 func (r registration) secretURL() string  { return r.url + "/client-secret" }

@@ -233,13 +233,14 @@ func (k *Keycloak) update(r *http.Request) (int, any, error) {
 		ServiceAccountsEnabled bool            `json:"serviceAccountsEnabled"`
 		WebOrigins             json.RawMessage `json:"webOrigins"`
 		Secret                 string          `json:"secret"`
+		Attributes             map[string]any  `json:"attributes"`
 	}
 	if err := imitation.ReadJSON(r, &in); err != nil {
 		return 0, nil, err
 	}
 	c, err := k.env.Store.ByAppID(r.PathValue("id"))
 	if err == nil && (in.ClientID != "" && in.ClientID != c.ID || in.ServiceAccountsEnabled ||
-		string(in.WebOrigins) != "[]") {
+		string(in.WebOrigins) != "[]" || len(in.Attributes) > 0) {
 		return 0, nil, &imitation.APIError{Status: http.StatusNotImplemented,
 			Text: "the local stack changes nothing but the secret"}
 	}
@@ -247,6 +248,10 @@ func (k *Keycloak) update(r *http.Request) (int, any, error) {
 		_, _, covers := k.listed()
 		// a policy replaces a secret that has ended, at the next update
 		over := covers && !s.current.ExpiresAt.After(k.env.Clock.Now())
+		if over && in.Attributes == nil { // it fails on them (OIDCClientSecretConfigWrapper), and changes nothing
+			return &imitation.APIError{Status: http.StatusInternalServerError, Code: "unknown_error",
+				Text: "For more on this error consult the server log."}
+		}
 		if in.Secret != "" {
 			if s.current, err = k.replace(e, s.current, in.Secret); err != nil {
 				return err

@@ -19,6 +19,7 @@ func Recorded() []Answer {
 		{"GET /clients/ID/client-secret/rotated", 404, `{"error":"Client does not have a rotated secret"}`},
 		{"DELETE /clients/ID/client-secret/rotated", 204, ``},
 		{`PUT /clients/ID {"clientId": "CLIENT", "webOrigins": []}`, 204, ``},
+		{`PUT /clients/ID {"clientId": "CLIENT", "webOrigins": [], "attributes": {}}`, 204, ``},
 		{`PUT /clients/ID {"clientId": "CLIENT", "nonsense": 1}`, 400, `{"error":"`},
 		{"POST /clients/ID/client-secret {}", 200, `{"type":"secret","value":"`},
 	}
