@@ -298,7 +298,8 @@ func (r *telling) startMain(c chapter) string {
 }
 
 // endSoon lets time go by until the provider soon ends the secret, and has a measurement start a rotation, if nothing
-// is left over and the secret is not dead. What it starts waits until the measurement has ended, so that their calls have an order.
+// is left over and the secret is not dead. What it starts waits until the measurement has ended, so that their calls
+// have an order.
 func (r *telling) endSoon(c chapter) string {
 	left := r.untilEnd() - aboutToEnd
 	if left < 0 || !r.accepts(r.current()) || r.labels()["AWSPENDING"] != "" || r.journal()["owner"] != nil {
