@@ -304,7 +304,8 @@ func TestASecretOfOursThatLivesTakesThePlaceOfADeadOne(t *testing.T) {
 		"AWSPENDING, on every target":       {interrupted("AwaitSpread", (*world).revoke), "AWSPENDING", ""},
 		"AWSPREVIOUS":                       {interrupted("GracePeriod", (*world).revoke), "AWSPREVIOUS", ""},
 		"AWSPREVIOUS, and there is no room": {interrupted("GracePeriod", off), "AWSPREVIOUS", ""},
-		// an update there replaces what has ended by a secret that nobody knows
+		// an update there replaces what has ended by a secret that nobody knows; a real server would refuse AWSPREVIOUS
+		// until then, which is not imitated
 		"AWSPREVIOUS, at Keycloak": {interrupted("GracePeriod", (*world).revoke), "AWSPREVIOUS", "keycloak"},
 		"a stranger's beside a dead one": {func(w *world) {
 			w.mustRotate()
