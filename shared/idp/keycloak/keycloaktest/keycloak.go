@@ -24,8 +24,8 @@ const (
 	policyName, profileName = "rotate client secrets", "secret rotation"
 )
 
-// Policy is a client policy with the executor secret-rotation. Not imitated: while the current secret has ended, Keycloak
-// refuses the rotated one, too, and it refuses a policy by which that would live longer.
+// Policy is a client policy with the executor secret-rotation. Not imitated: while the current secret has ended,
+// Keycloak refuses the rotated one, too; and it refuses a policy by which that would live longer.
 type Policy struct {
 	// Lifetime of a new current secret, and of one that was replaced.
 	Lifetime, Rotated time.Duration
