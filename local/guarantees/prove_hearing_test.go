@@ -15,6 +15,7 @@ func (r *telling) hearState(execution string, e stepfunctions.Event) {
 	defer r.mu.Unlock()
 	if e.ExecutionStarted != nil || e.ExecutionRedriven != nil {
 		r.hearStart(execution)
+		delete(r.over, execution) // it may have been stopped, and redriven
 	}
 	if e.ExecutionSucceeded != nil || e.ExecutionFailed != nil || e.ExecutionAborted != nil ||
 		e.ExecutionTimedOut != nil {
