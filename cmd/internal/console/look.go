@@ -84,7 +84,7 @@ func (c *Console) readFleets() ([]system.Execution, error) {
 		ctx, cancel := c.asking()
 		defer cancel()
 		out, err := c.System.Fleets(ctx, fleetsShown)
-		if known := (*system.Error)(nil); errors.As(err, &known) && !known.Unreachable {
+		if system.IsUnknown(err) {
 			return nil, nil
 		}
 		return out, err
