@@ -50,17 +50,17 @@ func place(f *File, known *places, synth func(File) error) (*places, error) {
 
 // fitting returns how many of the first clients of sorted fit into the stack itself, or of f, if all do.
 func fitting(f, sorted File, synth func(File) error) (int, error) {
-	var other error
+	var last, other error // other is of none that is too large
 	fits := func(n int) bool {
 		some := sorted
 		if some.Clients = sorted.Clients[:n]; n == len(f.Clients) {
 			some = f
 		}
-		err := synth(some)
-		if !errors.As(err, new(tooLargeError)) && err != nil {
-			other = err
+		last = synth(some)
+		if !errors.As(last, new(tooLargeError)) && last != nil {
+			other = last
 		}
-		return err == nil
+		return last == nil
 	}
 	most := min(len(f.Clients), clientsInStack)
 	if fits(most) || other != nil {
@@ -68,9 +68,7 @@ func fitting(f, sorted File, synth func(File) error) (int, error) {
 	}
 	n := sort.Search(most-1, func(i int) bool { return !fits(i + 1) })
 	if n == 0 && other == nil {
-		some := sorted
-		some.Clients = sorted.Clients[:1]
-		other = synth(some)
+		return 0, last // that try was of the first client alone
 	}
 	return n, other
 }
