@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -90,7 +91,7 @@ func (r *rotator) overview() string {
 	b.WriteString("client | rotates | time zone | schedule\n--- | --- | --- | ---\n")
 	for _, c := range r.clients {
 		fmt.Fprintf(&b, "[%s](%s) | `%s` | %s | %s\n", c.Name, console("scheduler", "schedules/"+r.Name+"/"+c.Name),
-			cron.Canonical(c.Schedule.Expression), or(c.Schedule.TimeZone, "UTC"), scheduleState(c))
+			cron.Canonical(c.Schedule.Expression), cmp.Or(c.Schedule.TimeZone, "UTC"), scheduleState(c))
 	}
 	return b.String()
 }

@@ -34,7 +34,7 @@ func main() {
 }
 
 func run(version, template string) error {
-	functions := or(os.Getenv(envFunctions), functionsPath)
+	functions := cmp.Or(os.Getenv(envFunctions), functionsPath)
 	if version != "" {
 		if err := checkFunctions(functions); err != nil {
 			return err
@@ -42,7 +42,8 @@ func run(version, template string) error {
 		defer jsii.Close()
 		return writeRelease(functions, version, template)
 	}
-	file, findings, err := clientsfile.Read(or(os.Getenv(envClients), clientsPath))
+	path := cmp.Or(os.Getenv(envClients), clientsPath)
+	file, findings, err := clientsfile.Read(path)
 	if err != nil {
 		return err
 	}
@@ -57,7 +58,6 @@ func run(version, template string) error {
 		return err
 	}
 	defer jsii.Close()
-	path := or(os.Getenv(envClients), clientsPath)
 	known, err := readPlaces(placesPath(path))
 	if err != nil {
 		return err
@@ -108,11 +108,4 @@ func note(path string, file File, known, p *places) error {
 			p.in(0), file.Stack.Name)
 	}
 	return nil
-}
-
-func or(s, def string) string {
-	if s == "" {
-		return def
-	}
-	return s
 }

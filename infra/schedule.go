@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 
 	"alboidc.internal/shared/cron"
@@ -71,7 +72,7 @@ func (r *rotator) addRotation(c Client, group awsscheduler.CfnScheduleGroup, rol
 		Description:                jsii.String("Rotates the client secret of " + c.Name),
 		GroupName:                  group.Ref(),
 		ScheduleExpression:         jsii.String(cron.Canonical(c.Schedule.Expression)),
-		ScheduleExpressionTimezone: jsii.String(or(c.Schedule.TimeZone, "UTC")),
+		ScheduleExpressionTimezone: jsii.String(cmp.Or(c.Schedule.TimeZone, "UTC")),
 		FlexibleTimeWindow:         window,
 		State:                      &state,
 	}, map[string]any{"client": c.Name, "reason": scheduled})

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
@@ -79,7 +80,7 @@ type rotator struct {
 // functions.
 func newRotator(scope constructs.Construct, f File, p *places, functions string, standsIn bool) *rotator {
 	r := &rotator{Settings: f.Stack, all: f.Clients, places: p, standsIn: standsIn, live: map[string]awslambda.Alias{}}
-	r.RunbookURL = or(r.RunbookURL, statemachine.DefaultRunbook)
+	r.RunbookURL = cmp.Or(r.RunbookURL, statemachine.DefaultRunbook)
 	r.newStack(scope, r.Name, "Rotates the client secrets that Application Load Balancers use to log users in by OIDC.")
 	r.addKey()
 	r.addTopic()
