@@ -73,12 +73,17 @@ var inPlaces = sync.OnceValues(func() ([]template, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := place(&file, &places{Stacks: 1, Clients: map[string]int{"orders-web": 1, "shop-web": 0}}, nil)
+	return synthesizedIn(file, places{Stacks: 1, Clients: map[string]int{"orders-web": 1, "shop-web": 0}})
+})
+
+// synthesizedIn are the templates of a file whose clients are where they are known to be.
+func synthesizedIn(file File, known places) ([]template, error) {
+	p, err := place(&file, &known, nil)
 	if err != nil {
 		return nil, err
 	}
 	return synthesizedWith(file, p)
-})
+}
 
 func withPlaces(t *testing.T) []template {
 	t.Helper()
@@ -109,11 +114,7 @@ func ofAFleet(t *testing.T) []template {
 		c.SmokeTests.Login = nil
 		file.Clients = append(file.Clients, c)
 	}
-	placed, err := place(&file, &p, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	list, err := synthesizedWith(file, placed)
+	list, err := synthesizedIn(file, p)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -359,11 +360,7 @@ func TestAnEditOfAClientMovesNothingOfOthers(t *testing.T) {
 	before = before.of(f)
 	synthesize := func(f File) map[string]string { // what is known by a name, and where
 		t.Helper()
-		p, err := place(&f, &before, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		list, err := synthesizedWith(f, p)
+		list, err := synthesizedIn(f, before)
 		if err != nil {
 			t.Fatal(err)
 		}
