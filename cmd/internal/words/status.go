@@ -1,6 +1,7 @@
 package words
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -84,11 +85,7 @@ func condition(c config.Client, r journal.Record, owner system.Execution, now ti
 	case r.Owner != "" && owner.Status == "": // it ended more than 90 days ago, and nothing has run since
 		return Degraded, "an execution that Step Functions does not know any more has left the lock"
 	case r.Owner != "":
-		end := owner.Error
-		if end == "" {
-			end = owner.Status
-		}
-		return Degraded, "an execution ended as " + end + " and has left the lock"
+		return Degraded, "an execution ended as " + cmp.Or(owner.Error, owner.Status) + " and has left the lock"
 	case c.Issuer == "":
 		return Degraded, "this release refuses its configuration"
 	case r.LastOutcome == "rolledBack":
@@ -148,11 +145,7 @@ func Ending(e system.Execution, now time.Time) string {
 	if e.Running() {
 		return "runs, for " + Span(now.Sub(e.Started))
 	}
-	how := e.Error
-	if how == "" {
-		how = e.Status
-	}
-	return how + ", after " + Span(e.Ended.Sub(e.Started))
+	return cmp.Or(e.Error, e.Status) + ", after " + Span(e.Ended.Sub(e.Started))
 }
 
 // FleetEnd says how a fleet is. One that was stopped has no error, and a dry run has rotated nothing.
@@ -168,10 +161,8 @@ func FleetEnd(e system.Execution) string {
 		how = "rotated"
 	case e.Status == "ABORTED":
 		how = "stopped by somebody"
-	case e.Error == "":
-		how = e.Status
 	default:
-		how = e.Error
+		how = cmp.Or(e.Error, e.Status)
 	}
 	if dry {
 		return "dry run: " + how
