@@ -55,13 +55,10 @@ func warnOfTwoRegistrations(c config.Client, marked []rotation.Target) (warnings
 	}
 	for _, arn := range slices.Sorted(maps.Keys(both)) {
 		if both[arn] == [2]bool{true, true} {
-			warnings = append(warnings,
-				"only some rules of "+arn+" are canaries: until the others follow, spreadSeconds "+
-					"and a test later, its rules use both registrations of the pair, and people who go from one to "+
-					"another on "+
-					"the same host are sent to the identity provider again; make the whole load balancer a "+
-					"canary, or give "+
-					"the rules sessionCookieName of their own")
+			warnings = append(warnings, "only some rules of "+arn+" are canaries: until the others follow, "+
+				"spreadSeconds and a test later, its rules use both registrations of the pair, and people who go "+
+				"from one to another on the same host are sent to the identity provider again; make the whole load "+
+				"balancer a canary, or give the rules sessionCookieName of their own")
 		}
 	}
 	return warnings

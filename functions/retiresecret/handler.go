@@ -51,6 +51,7 @@ func (h Handler) Handle(ctx context.Context, in rotation.RetireInput) (rotation.
 		}
 	}
 	if r.goesOn() {
+		r.seen.ID = r.seen.Goes.IdPSecretID // which look would find
 		return r.output(resultDeleted, r.conclude(ctx, journal.Removed))
 	}
 	if err := r.look(ctx); err != nil {
@@ -395,11 +396,7 @@ func (r *retirement) refusing() *journal.Refusing {
 // proof the secret that stays is asked about before anything rests on an answer.
 func (r *retirement) goesOn() bool {
 	p := r.refusing()
-	if p == nil || p.Seen == nil {
-		return false
-	}
-	r.seen.ID = r.seen.Goes.IdPSecretID
-	return true
+	return p != nil && p.Seen != nil
 }
 
 // noteMissing writes down since when the secret is missing, and has the call come again.
