@@ -99,6 +99,7 @@ func (r *telling) finish() {
 		r.tell("never came: %s: %s", e.at, e.kind.name)
 	}
 	r.Stack.Faults.Clear()
+	r.mustKeepWeights()
 	for _, mend := range slices.Backward(mends) {
 		mend()
 	}

@@ -28,6 +28,17 @@ func everyKind() (all []*kind) {
 	return all
 }
 
+var (
+	// untilReassert is when a target that gets the old secret back has to be set a second time.
+	untilReassert = []string{"AwaitSpread", "PromoteSecret", "TestSecret", "GracePeriod", "RediscoverTargets"}
+	// unseen is when a target comes that the next steps do not know: with the old secret, or, before a rollback or in it,
+	// with the new one.
+	unseen = []string{"TestBeforeChange", "VerifyNewSecret", "AwaitSpread", "TestSecret", "ReassertTargetSecret",
+		"TestBeforeFinish", "Quiesce", "EnableOldSecret"}
+	// ofRounds are the states in which targets are written.
+	ofRounds = []string{"SetTargetSecret", "ReassertTargetSecret", "RestoreTargetSecret"}
+)
+
 // hands are what people and other tools do to the secret, the labels, the rules and the provider.
 var hands = []*kind{
 	{name: "stored again", weight: 6, do: func(r *telling, _ int, _ seen) string {
@@ -56,7 +67,7 @@ var hands = []*kind{
 	{name: "a tool writes AWSCURRENT to a target", weight: 8, do: func(r *telling, n int, _ seen) string {
 		return r.writeTarget(n, r.current())
 	}},
-	{name: "a tool writes what AWSCURRENT was", weight: 8,
+	{name: "a tool writes what AWSCURRENT was", weight: 12, most: untilReassert,
 		fits: notFollowed, // a controller's rule is not healed
 		do: func(r *telling, n int, _ seen) string {
 			if r.tooLate(r.first) {
@@ -64,15 +75,15 @@ var hands = []*kind{
 			}
 			return r.writeTarget(n, r.first)
 		}},
-	{name: "a tool writes what AWSCURRENT was to every target", weight: 5, fits: notFollowed,
+	{name: "a tool writes what AWSCURRENT was to every target", weight: 6, most: untilReassert, fits: notFollowed,
 		do: func(r *telling, _ int, _ seen) string {
-			if r.tooLate(r.first) || r.Config.IsPair() {
+			if r.tooLate(r.first) || r.Config.IsPair() || r.isLate() {
 				return ""
 			}
 			r.setEveryTarget(r.first)
 			return "a tool writes to every target what AWSCURRENT was before"
 		}},
-	{name: "a rule comes", weight: 4, do: func(r *telling, _ int, _ seen) string {
+	{name: "a rule comes", weight: 14, most: unseen, do: func(r *telling, _ int, _ seen) string {
 		value := r.current()
 		if r.Config.IsPair() || !r.accepts(value) {
 			return "" // a template names one of the two registrations
@@ -80,9 +91,15 @@ var hands = []*kind{
 		r.deployRule(func(o *elbtypes.AuthenticateOidcActionConfig) { o.ClientSecret = &value })
 		return "a rule comes with AWSCURRENT"
 	}},
-	{name: "weights move", weight: 4, do: func(r *telling, n int, _ seen) string {
+	{name: "weights move", weight: 12, most: ofRounds, reading: true, do: func(r *telling, n int, c seen) string {
+		if strings.HasPrefix(c.operation, "Modify") || r.isLate() { // it has been read the last time
+			return ""
+		}
 		r.moveWeights(int32(n % 100))
-		return "a deployment moves the weights of a rule"
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.weights = int32(n % 100)
+		return fmt.Sprintf("a deployment moves a weight of a rule to %d", n%100)
 	}},
 	{name: "a rule goes", weight: 2, do: func(r *telling, _ int, _ seen) string {
 		rule := r.weighted().ARN
@@ -92,18 +109,24 @@ var hands = []*kind{
 		}
 		return "a rule is deleted"
 	}},
-	{name: "a secret of somebody else", weight: 3, any: true, fits: named, do: func(r *telling, n int, _ seen) string {
+	{name: "a secret of somebody else", weight: 10, any: true, fits: named, do: func(r *telling, n int, _ seen) string {
 		id := r.addSecret(fmt.Sprintf("a-strangers-secret-%08d-abcdefghijklmn", n))
-		r.mend(func() { r.removeSecret(id) })
+		r.mend(func() {
+			if !r.lists(id) {
+				r.rec.Errorf("G4: a secret that somebody else made was removed")
+			}
+			r.removeSecret(id)
+		})
 		return "somebody else makes a secret at the identity provider, and removes it in the end"
 	}},
-	{name: "rotated by hand", weight: 4, any: true, fits: named, do: func(r *telling, n int, _ seen) string {
+	{name: "rotated by hand", weight: 14, any: true, fits: named, do: func(r *telling, n int, _ seen) string {
 		value := fmt.Sprintf("made-and-stored-by-a-person-%08d-abcdefgh", n)
 		if r.slow { // a person stores what is accepted
 			return ""
 		}
 		r.addSecret(value)
 		r.store(r.inForm(value))
+		r.isThird()
 		return "a person makes a secret and stores it as AWSCURRENT"
 	}},
 	{name: "rotated by hand at Keycloak", weight: 4, any: true,
@@ -116,6 +139,7 @@ var hands = []*kind{
 				return ""
 			}
 			r.store(r.inForm(value))
+			r.isThird()
 			return "a person makes a secret at Keycloak and stores it as AWSCURRENT"
 		}},
 	{name: "the new secret is removed", weight: 3, any: true, fits: named, states: []string{"VerifyNewSecret"},
@@ -204,6 +228,7 @@ func rotatePair(r *telling, n int, _ seen) string {
 		return ""
 	}
 	r.store(r.inForm(value))
+	r.isThird()
 	return "a person makes a secret for the idle registration and stores it as AWSCURRENT"
 }
 
@@ -220,6 +245,9 @@ func moveBack(r *telling, _ int, _ seen) string {
 			MoveToVersionId: &previous}); err != nil {
 		return ""
 	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.outdated = nil
 	return "a person makes AWSPREVIOUS the current version again"
 }
 
@@ -303,6 +331,11 @@ func (r *telling) pending() string {
 	return secretsIn(values)[labels["AWSPENDING"]]
 }
 
+// lists reports whether the identity provider has a secret of that id.
+func (r *telling) lists(id string) bool {
+	return slices.ContainsFunc(r.Stack.IdP.Store().Secrets(r.ClientID), func(s clients.Secret) bool { return s.ID == id })
+}
+
 // removeSecret removes a secret at the identity provider, if it is there.
 func (r *telling) removeSecret(id string) {
 	_ = r.Stack.IdP.Store().Update(r.ClientID, func(e *clients.Edit) error { return e.Remove(id) })
@@ -311,7 +344,7 @@ func (r *telling) removeSecret(id string) {
 // writeTarget puts a value on one target, as a tool does that manages it. In a pair the tool writes the registration of
 // that secret, too.
 func (r *telling) writeTarget(n int, value string) string {
-	if !r.accepts(value) {
+	if !r.accepts(value) || r.isLate() {
 		return ""
 	}
 	id := r.ClientID
@@ -414,7 +447,7 @@ var deployments = []*kind{
 		return fmt.Sprintf("the configuration changes: a spread of %d s, a grace period of %d h", 60+n%300, hours)
 	}},
 	{name: "the journal's item is deleted", weight: 3, before: true, any: true, fits: named, do: deleteJournal},
-	{name: "a load balancer comes", weight: 5, do: func(r *telling, n int, _ seen) string {
+	{name: "a load balancer comes", weight: 8, most: unseen, do: func(r *telling, n int, _ seen) string {
 		if r.Config.IsPair() || r.alone || !r.accepts(r.current()) {
 			return ""
 		}
