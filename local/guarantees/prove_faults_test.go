@@ -160,6 +160,8 @@ func (r *telling) faultFor(f fault.Rule, d time.Duration) {
 	r.after(d, func(bool) { r.Stack.Faults.Remove(id) })
 }
 
+const removedAndRedriven = "a stop, the new secret is removed, and a redrive"
+
 // executions are stops, redrives and further executions.
 var executions = []*kind{
 	{name: "a stop", weight: 12, ends: []string{"ABORTED"},
@@ -169,7 +171,7 @@ var executions = []*kind{
 			after := []time.Duration{time.Second, 10 * time.Minute, 3 * time.Hour, 3 * 24 * time.Hour}
 			return r.stopMain(after[n%len(after)])
 		}},
-	{name: "a stop, the new secret is removed, and a redrive", weight: 16, any: true, fits: named,
+	{name: removedAndRedriven, weight: 30, any: true, fits: named,
 		states: []string{"SetSecret"}, do: func(r *telling, _ int, _ seen) string {
 			said := r.stopMain(3 * 24 * time.Hour)
 			r.mu.Lock()

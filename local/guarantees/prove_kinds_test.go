@@ -1,6 +1,7 @@
 package guarantees_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -15,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"alboidc.internal/local/scenario"
+	"alboidc.internal/shared/awstest/elbv2"
 	"alboidc.internal/shared/config"
 	"alboidc.internal/shared/idp/idptest/clients"
 	"alboidc.internal/shared/idp/keycloak/keycloaktest"
@@ -119,7 +121,8 @@ var hands = []*kind{
 		})
 		return "somebody else makes a secret at the identity provider, and removes it in the end"
 	}},
-	{name: "rotated by hand", weight: 14, any: true, fits: named, do: func(r *telling, n int, _ seen) string {
+	{name: "rotated by hand", weight: 14, any: true, fits: named, most: untilReassert, do: func(r *telling, n int,
+		_ seen) string {
 		value := fmt.Sprintf("made-and-stored-by-a-person-%08d-abcdefgh", n)
 		if r.slow { // a person stores what is accepted
 			return ""
@@ -131,7 +134,7 @@ var hands = []*kind{
 	}},
 	{name: "rotated by hand at Keycloak", weight: 4, any: true,
 		fits: func(y way) bool { return y.name == "keycloak" }, do: func(r *telling, _ int, _ seen) string {
-			if r.slow {
+			if r.slow || !r.isAlone(cmp.Or(r.pending(), r.current())) { // Keycloak keeps one previous secret
 				return ""
 			}
 			value, err := r.Stack.IdP.Vendor().(*keycloaktest.Keycloak).Regenerate(r.ClientID)
@@ -322,6 +325,13 @@ func (r *telling) used(value string) bool {
 	return false
 }
 
+// isAlone reports whether every node uses a value, now and when all of them follow.
+func (r *telling) isAlone(value string) bool {
+	now := r.clock.Now()
+	return r.fs == nil && !slices.ContainsFunc(r.Stack.ELB.SecretsInUse(now, now.Add(time.Hour)),
+		func(u elbv2.SecretInUse) bool { return u.Secret != value })
+}
+
 // pending is the client secret that AWSPENDING holds.
 func (r *telling) pending() string {
 	labels, values, err := r.Stack.SecretsManager.Snapshot(scenario.Home, r.SecretARN)
@@ -453,7 +463,7 @@ var deployments = []*kind{
 		}
 		return r.addBalancer(fmt.Sprintf("late-%d", n))
 	}},
-	{name: "a configuration that is gone", weight: 3, any: true, do: func(r *telling, _ int, _ seen) string {
+	{name: "a configuration that is gone", weight: 6, ends: []string{"Reconfigured", "NotStarted", "Refused"}, do: func(r *telling, _ int, _ seen) string {
 		r.remove()
 		r.mend(func() { r.reconfigure(func(*config.Client) {}) })
 		return "the client's configuration is deleted, and put back in the end"

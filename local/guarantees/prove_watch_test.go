@@ -54,13 +54,18 @@ func (r *telling) oneAtATime() {
 }
 
 // mustHaveTested checks G3: what is in use was tested since every target was set the last time, before the old secret
-// goes.
+// goes; and that an execution whose configuration is gone begins no rollback, for which it would need it.
 func (r *telling) mustHaveTested(execution string, events []stepfunctions.Event) {
-	state, tested := "", false
+	state, tested, gone := "", false, false
 	for _, e := range events {
 		switch {
+		case e.TaskFailed != nil:
+			gone = text(e.TaskFailed.Error) == "Reconfigured"
 		case e.StateEntered != nil:
-			state = e.StateEntered.Name
+			if gone && e.StateEntered.Name == "RollBack" {
+				r.rec.Errorf("G5: %s began a rollback although its configuration was gone", execution)
+			}
+			state, gone = e.StateEntered.Name, false
 			tested = tested && state != "ReassertSecret"
 		case e.TaskSucceeded != nil && state == "TestBeforeFinish":
 			tested = true
