@@ -96,11 +96,11 @@ func newCourse(r *rand.Rand, y way) course {
 		return course{beforeEnd, nil, onTime}
 	case x == 8:
 		return course{dryRun, nil, goldenPath("dry-run")}
-	case x < 12:
+	case x > 8 && x < 12:
 		return course{emergency, nil, atOnce}
-	case x < 14:
+	case x > 11 && x < 14:
 		return course{noGrace, nil, atOnce}
-	case x < 15:
+	case x == 14:
 		return course{shortGrace, nil, onTime}
 	default:
 		return course{plain, nil, onTime}
@@ -212,11 +212,11 @@ func newWay(r *rand.Rand) way {
 		return slices.DeleteFunc(slices.Clone(all), func(y way) bool { return !of(y) })
 	}
 	switch x := r.IntN(10); {
-	case x < 3:
+	case x < 4:
 		all = like(func(y way) bool { return slices.Contains([]string{"okta", "entra", "keycloak"}, y.name) })
-	case x < 5:
-		all = like(func(y way) bool { return y.followed })
 	case x < 6:
+		all = like(func(y way) bool { return y.followed })
+	case x < 7:
 		all = like(func(y way) bool { return y.canaried })
 	}
 	return all[r.IntN(len(all))]

@@ -192,8 +192,9 @@ var executions = []*kind{
 		}},
 	{name: "a stop while a secret is made", weight: 8, ends: []string{"ABORTED"}, atCall: true, asking: true,
 		states: []string{"CreateSecret", "CreateReplacement"}, do: func(r *telling, n int, c seen) string {
-			r.fault(fault.Rule{Service: c.service, Operation: c.operation, Mode: fault.Delay, Latency: lateBy, Times: 1})
-			return "the provider makes the secret as late as it can, and the execution is stopped after " + r.stopSoon(n)
+			r.fault(fault.Rule{Service: c.service, Operation: c.operation, Mode: fault.Delay, Latency: lateBy,
+				Times: 1})
+			return "the secret is made as late as can be, and the execution is stopped after " + r.stopSoon(n)
 		}},
 	{name: "an emergency meanwhile", weight: 8, ends: []string{"ABORTED", "LockLost", "LockHeld"},
 		do: func(r *telling, _ int, _ seen) string { return r.startOther(emergency) }},

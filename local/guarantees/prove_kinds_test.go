@@ -33,8 +33,8 @@ func everyKind() (all []*kind) {
 var (
 	// untilReassert is when a target that gets the old secret back has to be set a second time.
 	untilReassert = []string{"AwaitSpread", "PromoteSecret", "TestSecret", "GracePeriod", "RediscoverTargets"}
-	// unseen is when a target comes that the next steps do not know: with the old secret, or, before a rollback or in it,
-	// with the new one.
+	// unseen is when a target comes that the next steps do not know: with the old secret, or, before a rollback or in
+	// it, with the new one.
 	unseen = []string{"TestBeforeChange", "VerifyNewSecret", "AwaitSpread", "TestSecret", "ReassertTargetSecret",
 		"TestBeforeFinish", "Quiesce", "EnableOldSecret"}
 	// ofRounds are the states in which targets are written.
@@ -111,7 +111,7 @@ var hands = []*kind{
 		}
 		return "a rule is deleted"
 	}},
-	{name: "a secret of somebody else", weight: 10, any: true, fits: named, do: func(r *telling, n int, _ seen) string {
+	{name: "a secret of somebody else", weight: 16, any: true, fits: named, do: func(r *telling, n int, _ seen) string {
 		id := r.addSecret(fmt.Sprintf("a-strangers-secret-%08d-abcdefghijklmn", n))
 		r.mend(func() {
 			if !r.lists(id) {
@@ -121,7 +121,7 @@ var hands = []*kind{
 		})
 		return "somebody else makes a secret at the identity provider, and removes it in the end"
 	}},
-	{name: "rotated by hand", weight: 14, any: true, fits: named, most: untilReassert, do: func(r *telling, n int,
+	{name: "rotated by hand", weight: 30, any: true, fits: named, most: untilReassert, do: func(r *telling, n int,
 		_ seen) string {
 		value := fmt.Sprintf("made-and-stored-by-a-person-%08d-abcdefgh", n)
 		if r.slow { // a person stores what is accepted
@@ -132,7 +132,7 @@ var hands = []*kind{
 		r.isThird()
 		return "a person makes a secret and stores it as AWSCURRENT"
 	}},
-	{name: "rotated by hand at Keycloak", weight: 4, any: true,
+	{name: "rotated by hand at Keycloak", weight: 20, any: true,
 		fits: func(y way) bool { return y.name == "keycloak" }, do: func(r *telling, _ int, _ seen) string {
 			if r.slow || !r.isAlone(cmp.Or(r.pending(), r.current())) { // Keycloak keeps one previous secret
 				return ""
@@ -163,7 +163,7 @@ var hands = []*kind{
 			r.removeSecret(id)
 			return "somebody removes the old secret at the identity provider"
 		}},
-	{name: "a pair rotated by hand", weight: 6, any: true,
+	{name: "a pair rotated by hand", weight: 12, any: true,
 		fits: func(y way) bool {
 			return slices.Contains([]string{"auth0", "authentik", "hydra as a pair", "keycloak as a pair"},
 				y.name)
@@ -343,7 +343,8 @@ func (r *telling) pending() string {
 
 // lists reports whether the identity provider has a secret of that id.
 func (r *telling) lists(id string) bool {
-	return slices.ContainsFunc(r.Stack.IdP.Store().Secrets(r.ClientID), func(s clients.Secret) bool { return s.ID == id })
+	return slices.ContainsFunc(r.Stack.IdP.Store().Secrets(r.ClientID),
+		func(s clients.Secret) bool { return s.ID == id })
 }
 
 // removeSecret removes a secret at the identity provider, if it is there.
