@@ -242,6 +242,8 @@ func leakWhileOneRuns(w *world) {
 	w.want(code, 2, out, errs, `confirm with --yes`)
 	code, out, errs = w.run("leak", "orders-web")
 	w.want(code, 2, out, errs, `required flag.* "reason"`)
+	code, out, errs = w.run("leak", "orders-web", "--reason", " ")
+	w.want(code, 2, out, errs, `--reason must say why`)
 	code, out, errs = w.run("leak", "orders-web", "--reason", "INC-1")
 	w.want(code, 0, out, errs, `the secret is disabled: the identity provider refuses it, \d+ (s|min) after the start$`,
 		`^orders-web ended as SUCCEEDED`)
@@ -251,6 +253,8 @@ func leakWhileOneRuns(w *world) {
 	w.want(code, 2, out, errs, `does not run`)
 	code, out, errs = w.run("repair", "orders-web")
 	w.want(code, 2, out, errs, `required flag.* "reason"`)
+	code, out, errs = w.run("repair", "orders-web", "--reason", " ")
+	w.want(code, 2, out, errs, `--reason must say why`)
 	code, out, errs = w.run("repair", "orders-web", "--reason", "INC-2")
 	w.want(code, 1, out, errs, `NotNeeded: the identity provider accepts AWSCURRENT .* so there is nothing to repair`,
 		`command +rotator start orders-web$`)

@@ -92,7 +92,7 @@ func (a *app) fleetStart() *cobra.Command {
 	c.Flags().BoolVar(&r.DryRun, "dry-run", false, "only plan every rotation")
 	c.Flags().BoolVar(&watch, "watch", false, "wait until all rotations have ended, grace periods included")
 	c.Flags().BoolVar(&yes, "yes", false, "confirm")
-	_ = c.MarkFlagRequired("reason")
+	needsReason(c)
 	return c
 }
 

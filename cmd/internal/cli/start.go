@@ -141,8 +141,19 @@ func (a *app) urgent(use, short, long string, r *rotation.Request) *cobra.Comman
 	})
 	c.Flags().StringVar(&r.Reason, "reason", "", "why, for logs and notifications; no secrets")
 	c.Flags().BoolVar(&watch, "watch", true, "follow it until it ends")
-	_ = c.MarkFlagRequired("reason")
+	needsReason(c)
 	return c
+}
+
+// needsReason refuses a command without a reason, or with one that says nothing.
+func needsReason(c *cobra.Command) {
+	_ = c.MarkFlagRequired("reason")
+	c.PreRunE = func(cmd *cobra.Command, _ []string) error {
+		if reason, err := cmd.Flags().GetString("reason"); err != nil || strings.TrimSpace(reason) == "" {
+			return &system.Error{Text: "--reason must say why"}
+		}
+		return nil
+	}
 }
 
 // begin starts an execution and, if that is wanted, follows it.

@@ -94,7 +94,7 @@ func (a *app) history() *cobra.Command {
 			var rows [][]string
 			for _, e := range found {
 				rows = append(rows, []string{words.At(e.Started), words.KindOf(e), words.Ending(e, a.Now()),
-					words.OrDash(words.Why(e.Request)), words.Name(e.ARN)})
+					words.OrDash(words.Why(e.Request.Reason, e.Request.Fleet)), words.Name(e.ARN)})
 			}
 			if err := a.table([]string{"STARTED", "KIND", "END", "REASON", "EXECUTION"}, rows); err != nil {
 				return err
