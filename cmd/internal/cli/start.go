@@ -35,22 +35,42 @@ func (a *app) clientArg(use, short, long string, run func(ctx context.Context, s
 
 // known refuses a client that the stack does not have, with the names of those it has.
 func (a *app) known(ctx context.Context, s *system.System, client string) error {
-	clients, err := s.Clients(ctx)
+	_, err := a.named(ctx, s, []string{client})
+	return err
+}
+
+// named returns the configurations of the clients named; all if none is. It refuses what the stack does not have.
+func (a *app) named(ctx context.Context, s *system.System, names []string) ([]system.Parameter, error) {
+	all, err := s.Parameters(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	var names []string
-	for _, c := range clients {
-		if c.Name == client {
-			return nil
+	if len(all) == 0 {
+		return nil, errNoClients(s) // a wrong name, Region or account more likely than a stack that does nothing
+	}
+	var has []string
+	for _, p := range all {
+		has = append(has, p.Name)
+	}
+	for _, name := range names {
+		if !slices.Contains(has, name) {
+			return nil, &system.Error{Text: fmt.Sprintf("stack %s has no client %q; it has %s", s.Stack, name,
+				some(has))}
 		}
-		names = append(names, c.Name)
 	}
-	if len(names) == 0 {
-		return errNoClients(s)
+	if len(names) > 0 {
+		all = slices.DeleteFunc(all, func(p system.Parameter) bool { return !slices.Contains(names, p.Name) })
 	}
-	return &system.Error{Text: fmt.Sprintf("stack %s has no client %q; it has %s", s.Stack, client,
-		strings.Join(names, ", "))}
+	return all, nil
+}
+
+// some are the first of the names.
+func some(names []string) string {
+	const most = 20
+	if len(names) > most {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
+	}
+	return strings.Join(names, ", ")
 }
 
 func errNoClients(s *system.System) error {
