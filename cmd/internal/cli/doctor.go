@@ -89,7 +89,6 @@ func (a *app) examine(s *system.System) func(ctx context.Context, c config.Clien
 			return out
 		}
 		e, err := a.await(ctx, s, id)
-		a.follows = "" // it ends by itself, in moments
 		switch {
 		case err != nil:
 			add(doctor.Unknown, check, "rotator explain "+words.Name(id), "could not see how it ended: "+err.Error())

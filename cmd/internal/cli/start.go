@@ -312,13 +312,13 @@ func (a *app) startAndAwait(ctx context.Context, s *system.System, r rotation.Re
 		return system.Execution{}, err
 	}
 	_, _ = fmt.Fprintln(a.Err, "waiting for", id)
+	a.follows = id
 	return a.await(ctx, s, id)
 }
 
 // await reads an execution until it has ended. DescribeExecution may not know it yet, or say that it runs when it has
 // ended (API reference: eventually consistent).
 func (a *app) await(ctx context.Context, s *system.System, id string) (system.Execution, error) {
-	a.follows = id
 	for failures := 0; ; {
 		e, err := s.Execution(ctx, id)
 		switch {
