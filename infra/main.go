@@ -106,8 +106,9 @@ func note(path string, file File, known, p *places) error {
 		p = &all
 	}
 	if away, unknown := known.missing(file); len(away) > 0 {
-		fmt.Fprintf(os.Stderr, "Clients without a place in %s: %s. Places of clients that are not in the file: %s. If two of "+
-			"them are one client, whose place is misspelt, correct that there before you deploy: it must not move.\n",
+		fmt.Fprintf(os.Stderr, "Clients without a place in %s: %s. Places of clients that are not in the file: %s. "+
+			"If two of them are one client, whose place is misspelt, correct that there before you deploy: "+
+			"it must not move.\n",
 			path, some(unknown), some(away))
 	}
 	p.keep(known)
