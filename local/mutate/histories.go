@@ -2,7 +2,6 @@ package mutate
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -195,25 +194,21 @@ func (r *Runner) plantAll(ctx context.Context, edits []fault) (binary string, va
 		}
 	}
 	if len(replace) == 0 {
-		binary, err = r.unchanged(ctx, "local/guarantees")
+		binary, err = r.all(ctx, "local/guarantees")
 		return binary, variables, err
 	}
 	if r.planted == changes { // the one before had the same changes of Go files
 		return r.plantedIn, variables, nil
 	}
-	overlay, err := json.Marshal(map[string]any{"Replace": replace})
+	list, err := writeOverlay(dir, replace)
 	if err != nil {
-		return "", nil, err
-	}
-	list, binary := filepath.Join(dir, "overlay.json"), filepath.Join(dir, "planted.test")
-	if err := os.WriteFile(list, overlay, 0o600); err != nil {
 		return "", nil, err
 	}
 	if r.plantedIn != "" {
 		_ = os.RemoveAll(filepath.Dir(r.plantedIn))
 	}
-	r.planted, r.plantedIn = changes, binary
-	return binary, variables, r.compile(ctx, binary, "local/guarantees", "-overlay", list)
+	r.planted, r.plantedIn = changes, filepath.Join(dir, "planted.test")
+	return r.plantedIn, variables, r.compile(ctx, r.plantedIn, "local/guarantees", list)
 }
 
 // firstToFail lives histories until one fails.
