@@ -172,13 +172,15 @@ var executions = []*kind{
 			return r.stopMain(after[n%len(after)])
 		}},
 	{name: removedAndRedriven, weight: 30, any: true, fits: named,
-		states: []string{"SetSecret"}, do: func(r *telling, _ int, _ seen) string {
+		states: []string{"SetSecret"}, do: func(r *telling, _ int, c seen) string {
+			// no target is set any more
+			r.fault(fault.Rule{Service: c.service, Operation: c.operation, Mode: fault.Refuse, Times: 1})
 			said := r.stopMain(3 * 24 * time.Hour)
 			r.mu.Lock()
 			defer r.mu.Unlock()
 			r.meanwhile = func() {
 				id, live := r.Stack.IdP.Store().Match(r.ClientID, r.pending(), r.clock.Now())
-				if live && !r.used(r.pending()) {
+				if live && !r.served(r.pending()) { // followers have what was AWSCURRENT
 					r.removeSecret(id)
 					r.tell("somebody removes the new secret, which no target has, at the identity provider")
 				}

@@ -8,6 +8,7 @@ import (
 	ddbtypes "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"alboidc.internal/local/asl"
+	"alboidc.internal/shared/config"
 )
 
 // judge says whether a chapter's execution may end so. What was at rest and is disturbed once is survived by the same
@@ -52,7 +53,7 @@ func (r *telling) judge(c chapter, result asl.Result, atRest bool) {
 		r.rec.Errorf("undisturbed: an emergency did not succeed")
 	case !emergencySurvived:
 		r.rec.Errorf("once: one disturbance (%s), and an emergency did not succeed", happened[0].name)
-	case result.Status == asl.Succeeded, notNeeded && len(happened) == 0, happened[0].any:
+	case result.Status == asl.Succeeded, notNeeded, happened[0].any:
 	case heals && !r.isHealed(result, healed):
 		r.rec.Errorf("once: one disturbance (%s) ended an execution as %s, and the notifier did not heal it: %v",
 			happened[0].name, ended(result), healed)
@@ -143,11 +144,25 @@ func (r *telling) convergeNow() {
 		}
 		r.removeAllBut(r.current())
 	}
+	if r.outdated != nil && strings.Contains(text(result.Cause), "identityProvider.currentSecretId") {
+		result = r.nameCurrent(name)
+	}
 	if result.Status != asl.Succeeded {
 		r.rec.Fatalf("next: the next execution ended as %s: %s", ended(result), text(result.Cause))
 	}
 	r.settle()
 	r.atRest()
+}
+
+// nameCurrent does what people are asked for where the journal does not know the secret that they have made, and the
+// text of the one that has to go is lost: they say which is theirs.
+func (r *telling) nameCurrent(name string) asl.Result {
+	id, _ := r.Stack.IdP.Store().Match(r.ClientID, r.current(), r.clock.Now())
+	r.tell("people name the secret that they have made, %s", id)
+	r.reconfigure(func(c *config.Client) { c.IdentityProvider.CurrentSecretID = id })
+	result := r.await(r.startNamedAs(name+"-named", plain))
+	r.reconfigure(func(c *config.Client) { c.IdentityProvider.CurrentSecretID = "" })
+	return result
 }
 
 // repairDead does what people do who find that AWSCURRENT is dead: they start a repair, and remove what nobody else

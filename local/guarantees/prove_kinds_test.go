@@ -124,7 +124,7 @@ var hands = []*kind{
 	{name: "rotated by hand", weight: 30, any: true, fits: named, most: untilReassert, do: func(r *telling, n int,
 		_ seen) string {
 		value := fmt.Sprintf("made-and-stored-by-a-person-%08d-abcdefgh", n)
-		if r.slow { // a person stores what is accepted
+		if r.slow || r.journal()["state"] == nil { // people wait for the first rotation
 			return ""
 		}
 		r.addSecret(value)
@@ -134,7 +134,8 @@ var hands = []*kind{
 	}},
 	{name: "rotated by hand at Keycloak", weight: 20, any: true,
 		fits: func(y way) bool { return y.name == "keycloak" }, do: func(r *telling, _ int, _ seen) string {
-			if r.slow || !r.isAlone(cmp.Or(r.pending(), r.current())) { // Keycloak keeps one previous secret
+			if r.slow || r.journal()["state"] == nil || // as above
+				!r.isAlone(cmp.Or(r.pending(), r.current())) { // Keycloak keeps one previous secret
 				return ""
 			}
 			value, err := r.Stack.IdP.Vendor().(*keycloaktest.Keycloak).Regenerate(r.ClientID)
@@ -312,11 +313,13 @@ func (r *telling) accepts(value string) bool {
 	})
 }
 
-// used reports whether a node uses a value now, or will when all of them follow.
+// used reports whether a node or a follower may use a value.
 func (r *telling) used(value string) bool {
-	if r.fs != nil {
-		return true // perhaps by a follower
-	}
+	return r.fs != nil || r.served(value) // perhaps by a follower
+}
+
+// served reports whether a node uses a value now, or will when all of them follow.
+func (r *telling) served(value string) bool {
 	for _, u := range r.Stack.ELB.SecretsInUse(r.clock.Now(), r.clock.Now().Add(time.Hour)) {
 		if u.Secret == value {
 			return true

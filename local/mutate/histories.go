@@ -92,7 +92,7 @@ var ofHistories = []struct {
 		{where: "shared/config/config.go FollowersDelay",
 			before: `return time.Duration(c.Followers.MaxDelaySeconds) * time.Second`, after: `return 0`}}},
 	{"the notifier heals nothing", []fault{
-		{where: "notifier ChooseHealing", before: `"Next": "Heal"`, after: `"Next": "Describe"`}}},
+		{where: "notifier ChooseHealing", before: `$told.client != '' and (`, after: `$told.client = '' and (`}}},
 	{"what heals a repair is a rotation", []fault{
 		{where: "notifier Heal", before: `$request.repair = true and`, after: `false and`}}},
 	{"a measurement starts no rotation before the secret ends", []fault{
