@@ -218,6 +218,18 @@ var ofWhatTheyUse = map[string][]fault{
 		{"shared/rotation/repair.go DeadOfOurs", `x.Status == idp.Disabled &&`, `(x.Status == idp.Disabled || true) &&`,
 			"they go in the order"},
 	},
+	"shared/rotation TestARepairHasTheRoomOfOurOwn": {
+		{"shared/rotation/repair.go occupiedByOthers", `if !s.ByVersion {`, `if true {`, "0 of somebody else"},
+		{"shared/rotation/repair.go occupiedByOthers", `x.ID == s.Labels.Current || state == journal.Live ||`, `true ||`,
+			"2 of somebody else"},
+	},
+	"shared/idp/withoutids TestWhatARepairsSecretPushesOutIsTold": {
+		{"shared/idp/withoutids/shifting.go gone", ` && !v.Value.Equal(s.Previous)`, ``, "gone are"},
+	},
+	"local/guarantees TestASecretThatEndsAtKeycloakEndsThePreviousOneToo": {
+		{"functions/createsecret/handler.go close", `if e := m.journal.Secrets[id]; e.State == journal.Live {`,
+			`if e := m.journal.Secrets[id]; false {`, "the journal holds version"},
+	},
 	"shared/rotation TestDecide": {
 		{"shared/rotation/decide.go Decide",
 			`s.Labels.Pending != "" && s.Labels.Pending != s.Labels.Current && !s.pendingByHand()`,
