@@ -49,7 +49,7 @@ var ofWhatTheyUse = map[string][]fault{
 		{"shared/alb/set.go verify", `if !isSet(got.Actions, c) {`,
 			`if false {`, "TestATargetThatDidNotStayTheClientsIsDrift"},
 		{"shared/alb/set.go isSet", ` && aws.ToString(o.ClientId) == c.ClientID`,
-			`&& aws.ToString(o.ClientId) != ""`, "TestATargetThatDidNotStayTheClientsIsDrift"},
+			`&& aws.ToString(o.ClientId) != ""`, "is overwritten"},
 	},
 	"shared/alb TestATargetThatVanishesBeforeTheWriteIsGone": {
 		{"shared/alb/set.go write", `if missing(err) {`, `if false {`, "TestATargetThatVanishesBeforeTheWriteIsGone"},
