@@ -98,6 +98,30 @@ func (p places) write(path string) (changed bool, err error) {
 	return true, os.WriteFile(path, text, 0o644)
 }
 
+// missing are the clients with a place that the file has not, and those of the file without one, if there are any of
+// both: a client whose place has another name, as it was misspelt or renamed, would be given a new one, and move.
+func (p *places) missing(f File) (away, unknown []string) {
+	if p == nil {
+		return nil, nil
+	}
+	var names []string
+	for _, c := range f.Clients {
+		names = append(names, c.Name)
+		if _, placed := p.Clients[c.Name]; !placed {
+			unknown = append(unknown, c.Name)
+		}
+	}
+	for _, name := range sorted(p.Clients) {
+		if !slices.Contains(names, name) {
+			away = append(away, name)
+		}
+	}
+	if len(unknown) == 0 {
+		return nil, nil
+	}
+	return away, unknown
+}
+
 // keep keeps the places of clients that are not in the file now: whether a file without them was deployed, nobody knows
 // here, and one that comes back must not move.
 func (p *places) keep(known *places) {

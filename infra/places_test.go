@@ -519,6 +519,27 @@ func TestTheRoomOfTheStackIsMeasuredWithFurtherOnes(t *testing.T) {
 	}
 }
 
+// Who misspells a client in the file of places has it moved, with its secret's parameters and alarms.
+func TestAClientWhosePlaceHasAnotherNameIsTold(t *testing.T) {
+	t.Parallel()
+	file := File{Clients: []Client{{Client: config.Client{Name: "a"}}, {Client: config.Client{Name: "b"}}}}
+	for _, c := range []struct{ known, away, unknown string }{
+		{"a b", "", ""}, {"a", "", ""}, {"a b gone", "", ""}, {"a bb", "bb", "b"}, {"c d", "c d", "a b"},
+	} {
+		known := places{Clients: map[string]int{}}
+		for _, name := range strings.Fields(c.known) {
+			known.Clients[name] = 0
+		}
+		away, unknown := known.missing(file)
+		if a, u := strings.Join(away, " "), strings.Join(unknown, " "); a != c.away || a != "" && u != c.unknown {
+			t.Errorf("places of %s: away %q, without a place %q", c.known, a, u)
+		}
+	}
+	if away, _ := (*places)(nil).missing(file); len(away) > 0 {
+		t.Errorf("without a file of places: %v", away)
+	}
+}
+
 func TestPlacesThatCannotBeRightAreRefused(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "clients.places.json")

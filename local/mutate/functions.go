@@ -79,7 +79,7 @@ var ofTheFunctions = map[string][]fault{
 			"the next execution's plan"},
 		{"functions/invocation/given.go Given", `labels.Current != stays`, `labels.Current == ""`,
 			"while_the_secret"},
-		{"functions/invocation/given.go Given", `!known && `, `false && `, "never_made"},
+		{"functions/invocation/given.go Given", `!known && `, `known && `, "never_made"},
 		{"functions/invocation/given.go Given", ` && labels.Previous != goes`, ``, "was_AWSCURRENT"},
 		{"functions/invocation/given.go Given", ` && rotation.CountCanaries(targets) > 0`, ``, "without_canaries"},
 	},

@@ -83,25 +83,34 @@ func (f Fault) Planted(root string) (string, error) {
 
 // plantedIn returns a text of the fault's file with the fault in it.
 func (f Fault) plantedIn(whole string) (string, error) {
-	find := function
-	if f.ofADefinition() {
-		find = state
-	}
-	from, to, err := find(whole, f.Within)
+	from, to, err := f.place(whole)
 	if err != nil {
-		return "", fmt.Errorf("%s: %w", f.Name(), err)
+		return "", err
 	}
-	places := anySpace(f.Before).FindAllStringIndex(whole[from:to], -1)
-	if len(places) != 1 {
-		return "",
-			fmt.Errorf("%s: the text is there %d times, must be once: write down what the code is now, with more "+
-				"of what is around it", f.Name(), len(places))
-	}
-	out := whole[:from+places[0][0]] + f.After + whole[from+places[0][1]:]
+	out := whole[:from] + f.After + whole[to:]
 	if f.ofADefinition() && !json.Valid([]byte(out)) {
 		return "", fmt.Errorf("%s: what it becomes is no JSON", f.Name())
 	}
 	return out, nil
+}
+
+// place is where in a text of its file the fault changes something.
+func (f Fault) place(whole string) (from, to int, err error) {
+	find := function
+	if f.ofADefinition() {
+		find = state
+	}
+	from, to, err = find(whole, f.Within)
+	if err != nil {
+		return 0, 0, fmt.Errorf("%s: %w", f.Name(), err)
+	}
+	places := anySpace(f.Before).FindAllStringIndex(whole[from:to], -1)
+	if len(places) != 1 {
+		return 0, 0,
+			fmt.Errorf("%s: the text is there %d times, must be once: write down what the code is now, with more "+
+				"of what is around it", f.Name(), len(places))
+	}
+	return from + places[0][0], from + places[0][1], nil
 }
 
 // anySpace matches a text with any white space where it has some.

@@ -3,14 +3,13 @@ package mutate
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -40,18 +39,18 @@ const (
 // Good tells whether the fault was caught as it must be.
 func (o Outcome) Good() bool { return o == Caught || o == Crashed }
 
-// timeout is how long one test may take with a fault in it.
-const timeout = 3 * time.Minute
+// timeout is how long one test may take with a fault in it, or all of a package without one.
+const timeout, timeoutOfAll = 3 * time.Minute, 30 * time.Minute
 
 // Runner plants faults of the repository in Root. It changes no file there.
 type Runner struct {
 	Root    string
 	Workers int
 
-	mu     sync.Mutex
-	built  map[string]func() (string, error)
-	dir    string
-	caches chan *cache // those that nobody compiles with now
+	mu    sync.Mutex
+	built map[string]func() (string, error)
+	dir   string
+	batch batch
 	// planted are the changes of Go files that the histories' last binary, plantedIn, has.
 	planted, plantedIn string
 }
@@ -63,6 +62,9 @@ func (r *Runner) Run(ctx context.Context, faults []Fault, done func(Result)) err
 		return err
 	}
 	defer remove()
+	if r.batch, err = r.plantTogether(ctx, faults); err != nil {
+		return err
+	}
 	next := make(chan Fault)
 	var workers sync.WaitGroup
 	for range r.Workers {
@@ -89,6 +91,8 @@ func (r *Runner) Run(ctx context.Context, faults []Fault, done func(Result)) err
 }
 
 // begin makes a folder for what is compiled, beside the user's build cache where it may, and returns how to remove it.
+// A build cache is in it, too: what compiling faults leaves is of no use to anybody. It begins with what the user's
+// has, as links, which take no space; on another file system it begins empty.
 func (r *Runner) begin() (remove func(), err error) {
 	out, err := exec.Command("go", "env", "GOCACHE").Output()
 	if err != nil {
@@ -96,46 +100,46 @@ func (r *Runner) begin() (remove func(), err error) {
 	}
 	user := strings.TrimSpace(string(out))
 	if r.dir, err = os.MkdirTemp(filepath.Dir(user), "mutate"); err != nil {
-		r.dir, err = os.MkdirTemp("", "mutate")
+		if r.dir, err = os.MkdirTemp("", "mutate"); err != nil {
+			return nil, err
+		}
 	}
-	remove = func() { _ = os.RemoveAll(r.dir) }
 	r.built = map[string]func() (string, error){}
-	r.caches = make(chan *cache, max(r.Workers, 1))
-	for i := 0; err == nil && i < cap(r.caches); i++ {
-		var c *cache
-		c, err = newCache(user, filepath.Join(r.dir, "cache-"+strconv.Itoa(i)))
-		r.caches <- c
-	}
-	if err != nil {
-		remove()
-	}
-	return remove, err
+	_ = filepath.WalkDir(user, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		to := filepath.Join(r.cache(), strings.TrimPrefix(path, user))
+		if d.IsDir() {
+			return os.MkdirAll(to, 0o750)
+		}
+		return os.Link(path, to)
+	})
+	return func() { _ = os.RemoveAll(r.dir) }, nil
 }
+
+func (r *Runner) cache() string { return filepath.Join(r.dir, "cache") }
 
 // plant plants one fault, and runs its test.
 func (r *Runner) plant(ctx context.Context, f Fault) Result {
-	content, err := f.Planted(r.Root)
-	if err != nil {
-		return Result{Fault: f, Outcome: Broken, Says: err.Error()}
-	}
 	dir, err := os.MkdirTemp(r.dir, "")
 	if err != nil {
 		return Result{Fault: f, Outcome: Broken, Says: err.Error()}
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	file := filepath.Join(dir, filepath.Base(f.File))
-	if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
-		return Result{Fault: f, Outcome: Broken, Says: err.Error()}
-	}
-	binary, variables, err := r.binary(ctx, f, dir, file)
+	binary, variable, err := r.binary(ctx, f, dir)
 	if err != nil {
 		return Result{Fault: f, Outcome: Broken, Says: err.Error()}
 	}
-	run := exec.CommandContext(ctx, binary, "-test.short", "-test.run", f.tests(), "-test.timeout",
-		timeout.String())
-	run.Dir, run.Env = filepath.Join(r.Root, f.Package), append(os.Environ(), variables...)
-	out, err := run.CombinedOutput()
+	out, err := r.test(ctx, f.Package, binary, f.tests(), variable, timeout)
 	return judge(f, out, err)
+}
+
+// test runs tests of a package.
+func (r *Runner) test(ctx context.Context, pkg, binary, tests, variable string, limit time.Duration) ([]byte, error) {
+	run := exec.CommandContext(ctx, binary, "-test.short", "-test.run", tests, "-test.timeout", limit.String())
+	run.Dir, run.Env = filepath.Join(r.Root, pkg), append(os.Environ(), variable)
+	return run.CombinedOutput()
 }
 
 // tests is the fault's test as the flag -test.run takes it: all of the package if none is named, to find one.
@@ -146,22 +150,30 @@ func (f Fault) tests() string {
 	return "^" + f.Test + "$"
 }
 
-// binary compiles the fault's test with the fault in it. A definition is named by a variable of the environment.
-func (r *Runner) binary(ctx context.Context, f Fault, dir, file string) (path string, variables []string, err error) {
-	if f.ofADefinition() {
-		path, err = r.unchanged(ctx, f.Package)
-		return path, []string{f.variable() + "=" + file}, err
+// binary compiles the fault's test so that a variable of the environment plants it, or else with it, in dir.
+func (r *Runner) binary(ctx context.Context, f Fault, dir string) (path, variable string, err error) {
+	if n, together := r.batch.numbers[f]; together {
+		path, err = r.all(ctx, f.Package)
+		return path, fmt.Sprintf("%s=%d", chosen, n), err
 	}
-	overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{filepath.Join(r.Root, f.File): file}})
+	content, err := f.Planted(r.Root)
 	if err != nil {
-		return "", nil, err
+		return "", "", err
 	}
-	list := filepath.Join(dir, "overlay.json")
-	if err := os.WriteFile(list, overlay, 0o600); err != nil {
-		return "", nil, err
+	file := filepath.Join(dir, filepath.Base(f.File))
+	if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+		return "", "", err
+	}
+	if f.ofADefinition() {
+		path, err = r.all(ctx, f.Package)
+		return path, f.variable() + "=" + file, err
+	}
+	list, err := writeOverlay(dir, map[string]string{filepath.Join(r.Root, f.File): file})
+	if err != nil {
+		return "", "", err
 	}
 	path = filepath.Join(dir, "planted.test")
-	return path, nil, r.compile(ctx, path, f.Package, "-overlay", list)
+	return path, chosen + "=", r.compile(ctx, path, f.Package, list)
 }
 
 // variable is the one that names a file to test in place of the fault's definition.
@@ -170,14 +182,24 @@ func (f Fault) variable() string {
 	return strings.ToUpper(name) + "_DEFINITION"
 }
 
-// unchanged compiles the tests of a package as they are, once.
-func (r *Runner) unchanged(ctx context.Context, pkg string) (string, error) {
+// all compiles the tests of a package once, with all faults in them of which none is chosen, and runs those of faults:
+// what fails without a fault catches none.
+func (r *Runner) all(ctx context.Context, pkg string) (string, error) {
 	r.mu.Lock()
 	build := r.built[pkg]
 	if build == nil {
 		build = sync.OnceValues(func() (string, error) {
 			path := filepath.Join(r.dir, strings.ReplaceAll(pkg, "/", "-")+".test")
-			return path, r.compile(ctx, path, pkg)
+			if err := r.compile(ctx, path, pkg, r.batch.overlay); err != nil {
+				return "", err
+			}
+			if tests := r.batch.tests[pkg]; tests != nil {
+				out, err := r.test(ctx, pkg, path, strings.Join(tests, "|"), chosen+"=", timeoutOfAll)
+				if err != nil {
+					return "", fmt.Errorf("its test fails without it: %w: %s", err, oneLine(string(out)))
+				}
+			}
+			return path, nil
 		})
 		r.built[pkg] = build
 	}
@@ -185,20 +207,19 @@ func (r *Runner) unchanged(ctx context.Context, pkg string) (string, error) {
 	return build()
 }
 
-func (r *Runner) compile(ctx context.Context, path, pkg string, options ...string) error {
-	c := <-r.caches
-	defer func() { r.caches <- c }()
-	if len(options) > 0 { // a fault
-		c.begin(ctx, r.Root, pkg)
-		defer c.end()
-	}
-	args := append([]string{"test", "-c", "-vet=off", "-ldflags", "-s -w", "-o", path}, options...)
-	build := exec.CommandContext(ctx, "go", append(args, "./"+pkg)...)
-	build.Dir, build.Env = r.Root, c.environment()
-	if out, err := build.CombinedOutput(); err != nil {
+// compile compiles the tests of a package, with an overlay if one is named.
+func (r *Runner) compile(ctx context.Context, path, pkg, overlay string) error {
+	args := []string{"test", "-c", "-vet=off", "-ldflags", "-s -w", "-o", path, "-overlay", overlay, "./" + pkg}
+	if out, err := r.golang(ctx, args...); err != nil {
 		return fmt.Errorf("it does not compile: %w: %s", err, oneLine(string(out)))
 	}
 	return nil
+}
+
+func (r *Runner) golang(ctx context.Context, args ...string) ([]byte, error) {
+	run := exec.CommandContext(ctx, "go", args...)
+	run.Dir, run.Env = r.Root, append(os.Environ(), "GOCACHE="+r.cache())
+	return run.CombinedOutput()
 }
 
 var (

@@ -65,7 +65,7 @@ var ofWhatTheyUse = map[string][]fault{
 		{"shared/alb/set.go verify", `if !isSet(got.Actions, c) {`,
 			`if false {`, "TestATargetThatDidNotStayTheClientsIsDrift"},
 		{"shared/alb/set.go isSet", ` && aws.ToString(o.ClientId) == c.ClientID`,
-			`&& aws.ToString(o.ClientId) != ""`, "TestATargetThatDidNotStayTheClientsIsDrift"},
+			`&& aws.ToString(o.ClientId) != ""`, "is overwritten"},
 	},
 	"shared/alb TestATargetThatVanishesBeforeTheWriteIsGone": {
 		{"shared/alb/set.go write", `if missing(err) {`, `if false {`, "TestATargetThatVanishesBeforeTheWriteIsGone"},
@@ -233,6 +233,18 @@ var ofWhatTheyUse = map[string][]fault{
 		{"shared/rotation/repair.go DeadOfOurs", `cmp.Compare(rank[a], rank[b])`, `0`, "they go in the order"},
 		{"shared/rotation/repair.go DeadOfOurs", `x.Status == idp.Disabled &&`, `(x.Status == idp.Disabled || true) &&`,
 			"they go in the order"},
+	},
+	"shared/rotation TestARepairHasTheRoomOfOurOwn": {
+		{"shared/rotation/repair.go occupiedByOthers", `if !s.ByVersion {`, `if true {`, "0 of somebody else"},
+		{"shared/rotation/repair.go occupiedByOthers", `x.ID == s.Labels.Current || state == journal.Live ||`, `true ||`,
+			"2 of somebody else"},
+	},
+	"shared/idp/withoutids TestWhatARepairsSecretPushesOutIsTold": {
+		{"shared/idp/withoutids/shifting.go gone", ` && !v.Value.Equal(s.Previous)`, ``, "gone are"},
+	},
+	"local/guarantees TestASecretThatEndsAtKeycloakEndsThePreviousOneToo": {
+		{"functions/createsecret/handler.go close", `if e := m.journal.Secrets[id]; e.State == journal.Live {`,
+			`if e := m.journal.Secrets[id]; false {`, "the journal holds version"},
 	},
 	"shared/rotation TestDecide": {
 		{"shared/rotation/decide.go Decide",

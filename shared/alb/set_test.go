@@ -393,8 +393,9 @@ func TestATargetThatDidNotStayTheClientsIsDrift(t *testing.T) {
 			c.Registration = registered("orders", "orders-b")
 			_, err := set(f, ruleTarget, c)
 			wantKind(t, err, failure.TargetDrift)
-			if !strings.Contains(err.Error(), " is different") || strings.Contains(err.Error(), canary) {
-				t.Fatalf("text %q", err)
+			if !strings.Contains(err.Error(), " is different; another change was made at the same time, look at it") ||
+				strings.Contains(err.Error(), canary) {
+				t.Fatalf("what another hand gave to another registration is overwritten: %q", err)
 			}
 		})
 	}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"regexp"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -152,7 +153,7 @@ func (a *app) open(ctx context.Context) (*system.System, error) { return system.
 
 // completeClients completes the names of clients.
 func (a *app) completeClients(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-	if len(args) > 0 && cmd.Name() != "status" { // which alone takes several
+	if len(args) > 0 && cmd.Args != nil { // it takes one
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
 	s, err := a.open(cmd.Context())
@@ -165,7 +166,9 @@ func (a *app) completeClients(cmd *cobra.Command, args []string, _ string) ([]st
 	}
 	var names []string
 	for _, c := range clients {
-		names = append(names, c.Name)
+		if !slices.Contains(args, c.Name) {
+			names = append(names, c.Name)
+		}
 	}
 	return names, cobra.ShellCompDirectiveNoFileComp
 }

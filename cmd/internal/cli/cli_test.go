@@ -121,6 +121,30 @@ func (w *world) want(code, wanted int, out, errs string, forms ...string) {
 	}
 }
 
+// One client that cannot be read does not hide the others.
+func TestStatusShowsWhatCouldBeRead(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		names, err := w.AddClients(context.Background(), 30)
+		if err != nil {
+			w.Fatal(err)
+		}
+		if _, err := w.Stack.Faults.Add(fault.Rule{Service: "dynamodb", Operation: "GetItem", Match: `"` + names[3] + `"`,
+			Mode: fault.Refuse, Status: 400, Code: "AccessDeniedException"}); err != nil {
+			w.Fatal(err)
+		}
+		code, out, errs := w.run("status")
+		w.want(code, 3, out, errs, `^client-3 +okta +Unknown .* its journal, or the execution`, `^orders-web +okta +Ready`,
+			`^client-29 +okta +Ready`, `^rotator: reading the journal of client-3: .*AccessDenied`)
+		code, out, errs = w.run("status", "client-3", "orders-web", "-o", "json")
+		w.want(code, 3, out, errs, `"condition": "Unknown"`, `"condition": "Ready"`)
+		code, out, errs = w.run("status", "orders-web")
+		w.want(code, 0, out, errs, `^orders-web +okta +Ready`)
+		code, out, errs = w.run("status", "client-100")
+		w.want(code, 2, out, errs, `has no client "client-100"; it has client-0, client-1, .* and 11 more$`)
+	})
+}
+
 func TestARotationIsPlannedStartedWatchedAndExplained(t *testing.T) {
 	t.Parallel()
 	inWorld(t, rotateOnce)
@@ -242,6 +266,8 @@ func leakWhileOneRuns(w *world) {
 	w.want(code, 2, out, errs, `confirm with --yes`)
 	code, out, errs = w.run("leak", "orders-web")
 	w.want(code, 2, out, errs, `required flag.* "reason"`)
+	code, out, errs = w.run("leak", "orders-web", "--reason", " ")
+	w.want(code, 2, out, errs, `--reason must say why`)
 	code, out, errs = w.run("leak", "orders-web", "--reason", "INC-1")
 	w.want(code, 0, out, errs, `the secret is disabled: the identity provider refuses it, \d+ (s|min) after the start$`,
 		`^orders-web ended as SUCCEEDED`)
@@ -251,6 +277,8 @@ func leakWhileOneRuns(w *world) {
 	w.want(code, 2, out, errs, `does not run`)
 	code, out, errs = w.run("repair", "orders-web")
 	w.want(code, 2, out, errs, `required flag.* "reason"`)
+	code, out, errs = w.run("repair", "orders-web", "--reason", " ")
+	w.want(code, 2, out, errs, `--reason must say why`)
 	code, out, errs = w.run("repair", "orders-web", "--reason", "INC-2")
 	w.want(code, 1, out, errs, `NotNeeded: the identity provider accepts AWSCURRENT .* so there is nothing to repair`,
 		`command +rotator start orders-web$`)

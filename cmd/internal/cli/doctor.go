@@ -62,23 +62,6 @@ func (a *app) doctor() *cobra.Command {
 	return c
 }
 
-// named returns the configurations of the clients named; all if none is.
-func (a *app) named(ctx context.Context, s *system.System, names []string) ([]system.Parameter, error) {
-	for _, name := range names {
-		if err := a.known(ctx, s, name); err != nil {
-			return nil, err
-		}
-	}
-	all, err := s.Parameters(ctx)
-	if err == nil && len(all) == 0 {
-		err = errNoClients(s)
-	}
-	if len(names) > 0 {
-		all = slices.DeleteFunc(all, func(p system.Parameter) bool { return !slices.Contains(names, p.Name) })
-	}
-	return all, err
-}
-
 // examine finds what status says of a client, and what a measurement, or a dry run, finds.
 func (a *app) examine(s *system.System) func(ctx context.Context, c config.Client, all bool) []doctor.Finding {
 	return func(ctx context.Context, c config.Client, all bool) (out []doctor.Finding) {
@@ -106,7 +89,6 @@ func (a *app) examine(s *system.System) func(ctx context.Context, c config.Clien
 			return out
 		}
 		e, err := a.await(ctx, s, id)
-		a.follows = "" // it ends by itself, in moments
 		switch {
 		case err != nil:
 			add(doctor.Unknown, check, "rotator explain "+words.Name(id), "could not see how it ended: "+err.Error())

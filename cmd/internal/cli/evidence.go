@@ -139,7 +139,7 @@ func (a *app) printEvidence(s *system.System, found system.Evidence) error {
 	for _, e := range found.Records {
 		rows = append(rows, []string{words.At(e.Ended), words.OrDash(e.Client), string(e.Kind), e.Outcome,
 			words.OrDash(words.StartedBy(e)),
-			words.OrDash(e.Reason), words.Name(e.Execution) + again(e.Redrive)})
+			words.OrDash(words.Why(e.Reason, e.Fleet)), words.Name(e.Execution) + again(e.Redrive)})
 	}
 	for _, g := range found.Gaps {
 		rows = append(rows, []string{words.At(g.At), words.OrDash(g.Client), words.OrDash(string(g.Kind)), "NO RECORD",
@@ -161,7 +161,7 @@ func again(redrive int) string {
 var columns = []string{"ended", "client", "kind", "outcome", "started", "redriven", "started_by", "reason",
 	"old_secret_version", "old_secret_id", "new_secret_version", "new_secret_id", "old_secret_refused_at", "targets",
 	"checks_passed", "checks_failed", "failed_state", "error", "cause", "users", "notice", "configuration_sha256",
-	"execution", "redrive", "gap"}
+	"fleet", "execution", "redrive", "gap"}
 
 // evidenceCSV writes a line for each record and each gap (RFC 4180).
 func (a *app) evidenceCSV(found system.Evidence) error {
@@ -188,7 +188,7 @@ func (a *app) evidenceCSV(found system.Evidence) error {
 			words.StartedBy(e),
 			e.Reason, e.From.VersionID, e.From.IdPSecretID, e.To.VersionID, e.To.IdPSecretID, refused(e.Record),
 			strconv.Itoa(len(e.Targets)), strconv.Itoa(passed), strconv.Itoa(len(e.Checks)-passed), e.FailedState,
-			e.Error, e.Cause, e.Users, e.Notice, configuration, e.Execution, strconv.Itoa(e.Redrive), "")
+			e.Error, e.Cause, e.Users, e.Notice, configuration, e.Fleet, e.Execution, strconv.Itoa(e.Redrive), "")
 	}
 	for _, g := range found.Gaps {
 		cells := make([]string, len(columns))
@@ -228,7 +228,8 @@ func (a *app) evidenceMarkdown(s *system.System, found system.Evidence) {
 	row("ended", "client", "kind", "outcome", "started by", "reason", "old secret refused")
 	a.print("| --- | --- | --- | --- | --- | --- | --- |")
 	for _, e := range found.Records {
-		row(stamp(e.Ended), e.Client, string(e.Kind), e.Outcome, words.StartedBy(e), e.Reason, refused(e.Record))
+		row(stamp(e.Ended), e.Client, string(e.Kind), e.Outcome, words.StartedBy(e), words.Why(e.Reason, e.Fleet),
+			refused(e.Record))
 	}
 	for _, g := range found.Gaps {
 		row(stamp(g.At), g.Client, string(g.Kind), "NO RECORD", "", g.Why, "")
@@ -254,6 +255,7 @@ func (a *app) recordMarkdown(e system.Entry) {
 	item("outcome", e.Outcome+", ended "+stamp(e.Ended))
 	item("failed at", strings.Trim(e.FailedState+" "+e.Error+" "+e.Cause, " "))
 	item("reason", e.Reason)
+	item("started by fleet", e.Fleet)
 	for _, c := range e.Calls {
 		item(c.Name, stamp(c.At)+" by "+c.By)
 	}

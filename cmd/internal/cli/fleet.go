@@ -92,7 +92,7 @@ func (a *app) fleetStart() *cobra.Command {
 	c.Flags().BoolVar(&r.DryRun, "dry-run", false, "only plan every rotation")
 	c.Flags().BoolVar(&watch, "watch", false, "wait until all rotations have ended, grace periods included")
 	c.Flags().BoolVar(&yes, "yes", false, "confirm")
-	_ = c.MarkFlagRequired("reason")
+	needsReason(c)
 	return c
 }
 
@@ -181,17 +181,17 @@ func (a *app) chosen(ctx context.Context, s *system.System, r system.FleetReques
 	for _, name := range r.Clients {
 		if !slices.Contains(names, name) {
 			return 0, 0, &system.Error{Text: fmt.Sprintf("stack %s has no client %q; it has %s", s.Stack, name,
-				strings.Join(names, ", "))}
+				some(names))}
 		}
 	}
 	if len(chosen) == 0 {
 		slices.Sort(tenants)
 		return 0, 0, &system.Error{Text: fmt.Sprintf("stack %s has no client of that; it has those of %s", s.Stack,
-			strings.Join(slices.Compact(tenants), ", "))}
+			some(slices.Compact(tenants)))}
 	}
 	if r.Canary != "" && !slices.Contains(chosen, r.Canary) {
 		return 0, 0, &system.Error{Text: fmt.Sprintf("--canary: %q is none of the chosen clients: %s", r.Canary,
-			strings.Join(chosen, ", "))}
+			some(chosen))}
 	}
 	return len(chosen), len(clients), nil
 }

@@ -2,8 +2,10 @@ package cli_test
 
 import (
 	"context"
+	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"alboidc.internal/local/scenario"
 	"alboidc.internal/shared/fault"
@@ -30,10 +32,15 @@ func rotateFleet(w *world) {
 	if err := w.CreateFleet(ctx, chosen...); err != nil {
 		w.Fatal(err)
 	}
+	if err := w.CreateRecording(ctx); err != nil {
+		w.Fatal(err)
+	}
 	w.clock.Advance(w.Stack.ELB.Spread())
 
 	code, out, errs = w.run("fleet", "show")
 	w.want(code, 2, out, errs, `no fleet was started yet`)
+	code, out, errs = w.run("fleet", "start", "--all", "--reason", "")
+	w.want(code, 2, out, errs, `--reason must say why`)
 	code, out, errs = w.run("fleet", "start", "--reason", "x")
 	w.want(code, 2, out, errs, `which clients\? name them, or give --provider, --tenant or --all`)
 	code, out, errs = w.run("fleet", "start", "--all", "--reason", "x")
@@ -91,6 +98,20 @@ func rotateFleet(w *world) {
 	tab.has(tab.page("clients/client-1"),
 		`emergency, because: the identity provider was breached, started by fleet <a `+
 			`href="[^"]*#fleet-fleet-`, `<td>fleet <a href="[^"]*#fleet-fleet-[^"]*" class="code">fleet-\d{8}T`)
+	if most := regexp.MustCompile(`perTenant: must be a whole number from (1 to \d+):`).FindStringSubmatch(
+		statemachine.Fleet); most == nil {
+		w.Error("the state machine names no limit of perTenant")
+	} else {
+		code, out, errs = w.run("fleet", "start", "--all", "--reason", "x", "--per-tenant", "0")
+		w.want(code, 2, out, errs, "--per-tenant must be from "+most[1]+"$")
+	}
+	_ = w.clock.Sleep(ctx, 5*time.Minute)
+	code, out, errs = w.run("evidence", "--client", "client-0")
+	w.want(code, 0, out, errs, `emergency +rotated +- +the identity provider was breached, fleet fleet-\d{8}T`)
+	code, out, errs = w.run("evidence", "--client", "client-0", "-o", "csv")
+	w.want(code, 0, out, errs, `^ended,.*,fleet,execution,`, `,arn:aws:states:[^,]*-fleet:fleet-\d{8}T[^,]*,arn:aws:`)
+	code, out, errs = w.run("evidence", "--client", "client-0", "-o", "md")
+	w.want(code, 0, out, errs, `^- started by fleet: arn:aws:states:.*-fleet:fleet-`)
 	code, out, errs = w.run("status") // a fleet's rotations are rotations
 	w.want(code, 1, out, errs, `^client-0 +okta +Ready`, `^client-1 +okta +Degraded`, `^orders-web +okta +Ready`)
 

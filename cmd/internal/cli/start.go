@@ -35,22 +35,42 @@ func (a *app) clientArg(use, short, long string, run func(ctx context.Context, s
 
 // known refuses a client that the stack does not have, with the names of those it has.
 func (a *app) known(ctx context.Context, s *system.System, client string) error {
-	clients, err := s.Clients(ctx)
+	_, err := a.named(ctx, s, []string{client})
+	return err
+}
+
+// named returns the configurations of the clients named; all if none is. It refuses what the stack does not have.
+func (a *app) named(ctx context.Context, s *system.System, names []string) ([]system.Parameter, error) {
+	all, err := s.Parameters(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	var names []string
-	for _, c := range clients {
-		if c.Name == client {
-			return nil
+	if len(all) == 0 {
+		return nil, errNoClients(s) // a wrong name, Region or account more likely than a stack that does nothing
+	}
+	var has []string
+	for _, p := range all {
+		has = append(has, p.Name)
+	}
+	for _, name := range names {
+		if !slices.Contains(has, name) {
+			return nil, &system.Error{Text: fmt.Sprintf("stack %s has no client %q; it has %s", s.Stack, name,
+				some(has))}
 		}
-		names = append(names, c.Name)
 	}
-	if len(names) == 0 {
-		return errNoClients(s)
+	if len(names) > 0 {
+		all = slices.DeleteFunc(all, func(p system.Parameter) bool { return !slices.Contains(names, p.Name) })
 	}
-	return &system.Error{Text: fmt.Sprintf("stack %s has no client %q; it has %s", s.Stack, client,
-		strings.Join(names, ", "))}
+	return all, nil
+}
+
+// some are the first of the names.
+func some(names []string) string {
+	const most = 20
+	if len(names) > most {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
+	}
+	return strings.Join(names, ", ")
 }
 
 func errNoClients(s *system.System) error {
@@ -141,8 +161,19 @@ func (a *app) urgent(use, short, long string, r *rotation.Request) *cobra.Comman
 	})
 	c.Flags().StringVar(&r.Reason, "reason", "", "why, for logs and notifications; no secrets")
 	c.Flags().BoolVar(&watch, "watch", true, "follow it until it ends")
-	_ = c.MarkFlagRequired("reason")
+	needsReason(c)
 	return c
+}
+
+// needsReason refuses a command without a reason, or with one that says nothing.
+func needsReason(c *cobra.Command) {
+	_ = c.MarkFlagRequired("reason")
+	c.PreRunE = func(cmd *cobra.Command, _ []string) error {
+		if reason, err := cmd.Flags().GetString("reason"); err != nil || strings.TrimSpace(reason) == "" {
+			return &system.Error{Text: "--reason must say why"}
+		}
+		return nil
+	}
 }
 
 // begin starts an execution and, if that is wanted, follows it.
@@ -281,13 +312,13 @@ func (a *app) startAndAwait(ctx context.Context, s *system.System, r rotation.Re
 		return system.Execution{}, err
 	}
 	_, _ = fmt.Fprintln(a.Err, "waiting for", id)
+	a.follows = id
 	return a.await(ctx, s, id)
 }
 
 // await reads an execution until it has ended. DescribeExecution may not know it yet, or say that it runs when it has
 // ended (API reference: eventually consistent).
 func (a *app) await(ctx context.Context, s *system.System, id string) (system.Execution, error) {
-	a.follows = id
 	for failures := 0; ; {
 		e, err := s.Execution(ctx, id)
 		switch {

@@ -1,15 +1,17 @@
 package cli
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
+	"sync"
 
 	"github.com/spf13/cobra"
 
 	"alboidc.internal/cmd/internal/system"
 	"alboidc.internal/cmd/internal/words"
-	"alboidc.internal/shared/config"
 )
 
 func (a *app) status() *cobra.Command {
@@ -23,35 +25,28 @@ func (a *app) status() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			for _, name := range args {
-				if err := a.known(cmd.Context(), s, name); err != nil {
-					return err
-				}
-			}
-			all, err := a.statuses(cmd.Context(), s, args)
+			clients, err := a.named(cmd.Context(), s, args)
 			if err != nil {
 				return err
 			}
-			return a.printStatuses(s, all)
+			var unread []error
+			var mu sync.Mutex
+			all, _ := system.Each(clients, func(c system.Parameter) (words.Status, error) {
+				st, err := words.StatusOf(cmd.Context(), s, c.Client, a.Now())
+				if err != nil {
+					mu.Lock()
+					defer mu.Unlock()
+					unread = append(unread, err)
+				}
+				return st, nil
+			})
+			ended := a.printStatuses(s, all)
+			if len(unread) > 1 {
+				return fmt.Errorf("%w (and %d more that could not be read)", unread[0], len(unread)-1)
+			}
+			return cmp.Or(errors.Join(unread...), ended)
 		}}
 	return c
-}
-
-// statuses reads how clients are; all if none is named.
-func (a *app) statuses(ctx context.Context, s *system.System, names []string) ([]words.Status, error) {
-	clients, err := s.Clients(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if len(clients) == 0 {
-		return nil, errNoClients(s) // a wrong name, Region or account more likely than a stack that does nothing
-	}
-	if len(names) > 0 {
-		clients = slices.DeleteFunc(clients, func(c config.Client) bool { return !slices.Contains(names, c.Name) })
-	}
-	return system.Each(clients, func(c config.Client) (words.Status, error) {
-		return words.StatusOf(ctx, s, c, a.Now())
-	})
 }
 
 func (a *app) printStatuses(s *system.System, all []words.Status) error {
@@ -94,7 +89,7 @@ func (a *app) history() *cobra.Command {
 			var rows [][]string
 			for _, e := range found {
 				rows = append(rows, []string{words.At(e.Started), words.KindOf(e), words.Ending(e, a.Now()),
-					words.OrDash(words.Why(e.Request)), words.Name(e.ARN)})
+					words.OrDash(words.Why(e.Request.Reason, e.Request.Fleet)), words.Name(e.ARN)})
 			}
 			if err := a.table([]string{"STARTED", "KIND", "END", "REASON", "EXECUTION"}, rows); err != nil {
 				return err

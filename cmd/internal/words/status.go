@@ -13,7 +13,6 @@ import (
 	"alboidc.internal/cmd/internal/system"
 	"alboidc.internal/shared/config"
 	"alboidc.internal/shared/journal"
-	"alboidc.internal/shared/rotation"
 )
 
 // Conditions of a client.
@@ -132,12 +131,12 @@ func KindOf(e system.Execution) string {
 	return "rotation"
 }
 
-// Why is why an execution was started, and by which fleet; "" if that was not said.
-func Why(r rotation.Request) string {
-	if r.Fleet == "" {
-		return r.Reason
+// Why is why an execution was started, and by which fleet, of that ARN; "" if that was not said.
+func Why(reason, fleet string) string {
+	if fleet == "" {
+		return reason
 	}
-	return strings.TrimPrefix(r.Reason+", fleet "+Name(r.Fleet), ", ")
+	return strings.TrimPrefix(reason+", fleet "+Name(fleet), ", ")
 }
 
 // Ending says how an execution ended, and after how long.

@@ -166,9 +166,9 @@ func (e *ELB) Remove() {
 	e.check(err)
 }
 
-// LookupNetIP implements probe.Resolver.
-func (e *ELB) LookupNetIP(context.Context, string, string) ([]netip.Addr, error) {
-	if e.Address == "" {
+// LookupNetIP implements probe.Resolver. A load balancer that does not exist has no name to look up.
+func (e *ELB) LookupNetIP(_ context.Context, _, host string) ([]netip.Addr, error) {
+	if e.Address == "" || host == "" {
 		return nil, nil
 	}
 	return []netip.Addr{netip.MustParseAddr(e.Address)}, nil
