@@ -46,8 +46,8 @@ func (s Snapshot) repair(d *Decision) {
 }
 
 // occupiedByOthers returns how many of the provider's places a repair's secret cannot have. Where secrets have no ids,
-// the new one may end any of ours, but only if the provider itself says that one has ended, and with it the client: that
-// the token endpoint refuses them all is no proof, it may be ill, and targets use one of them.
+// the new one may end any of ours, but only if the provider itself says that one has ended, and with it the client:
+// that the token endpoint refuses them all is no proof, it may be ill, and targets use one of them.
 func (s Snapshot) occupiedByOthers() int {
 	n := len(s.Listed)
 	if !s.ByVersion {
