@@ -238,6 +238,10 @@ var ofTheFunctions = map[string][]fault{
 		{"functions/plan/handler.go mustStillBeOurs", `refusals = found.Drifted`,
 			`_ = undo`, "a load balancer that does not exist"},
 	},
+	"functions/plan TestTheSearchOfARepairLeavesTimeForTheProof": {
+		{"functions/plan/handler.go search", `p.in.Action == rotation.PlanDecide && p.request.Repair`, `false`,
+			"after 60 throttled reads"},
+	},
 	"functions/plan TestALoadBalancerWhoseTagGoesIsStillATarget": {
 		{"functions/plan/handler.go search", `p.Targets(ctx, p.in.Targets, false)`,
 			`p.Targets(ctx, nil, false)`, "TestALoadBalancerWhoseTagGoesIsStillATarget"},
