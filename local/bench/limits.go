@@ -51,6 +51,7 @@ type gate struct {
 	left      []float64
 	since     []time.Time
 	running   int // functions
+	most      int // of them at once
 	throttled int
 }
 
@@ -72,6 +73,7 @@ func (g *gate) judge(service, operation string) fault.Outcome {
 			return fault.Outcome{Refuse: true, Status: 429, Code: "TooManyRequestsException"}
 		}
 		g.running++
+		g.most = max(g.most, g.running)
 		return fault.Outcome{}
 	}
 	for i, l := range g.limits {

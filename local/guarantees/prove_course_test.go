@@ -90,17 +90,17 @@ func newCourse(r *rand.Rand, y way) course {
 		atOnce = append(atOnce, "AwaitFollowers")
 	}
 	switch x := r.IntN(20); {
-	case x < 3 && mortal(y):
+	case x < 4 && mortal(y):
 		return course{repair, []event{{kind: dies, at: moment{before: true}, given: true}}, goldenPath("repaired")}
 	case x < 8 && slices.Contains([]string{"entra", "keycloak"}, y.name):
 		return course{beforeEnd, nil, onTime}
 	case x == 8:
 		return course{dryRun, nil, goldenPath("dry-run")}
-	case x < 12:
+	case x > 8 && x < 12:
 		return course{emergency, nil, atOnce}
-	case x < 14:
+	case x > 11 && x < 14:
 		return course{noGrace, nil, atOnce}
-	case x < 15:
+	case x == 14:
 		return course{shortGrace, nil, onTime}
 	default:
 		return course{plain, nil, onTime}
@@ -129,8 +129,22 @@ func (c course) goesBack(r *rand.Rand, y way) course {
 	state := failed[r.IntN(len(failed))]
 	c.given = append(slices.Clone(c.given), event{kind: aStepFails, at: moment{state: state}, given: true})
 	c.path = slices.Concat(c.path[:lastIndex(c.path, state)+1], wayBack(y))
+	if r.IntN(2) == 0 {
+		c.given = append(c.given, newEvent(r, y, c.path, of(arrivals)))
+	}
 	return c
 }
+
+func of(names []string) func(*kind) bool {
+	return func(k *kind) bool { return slices.Contains(names, k.name) }
+}
+
+// grave are kinds against which a rotation has a guard of its own, and which would come rarely.
+var grave = []string{"rotated by hand", "rotated by hand at Keycloak", "a pair rotated by hand",
+	"a secret of somebody else", "a configuration that is gone", removedAndRedriven, "AWSCURRENT dies meanwhile"}
+
+// arrivals are kinds that bring a target which the search before did not find.
+var arrivals = []string{"a rule comes", "a load balancer comes"}
 
 func lastIndex(list []string, s string) int {
 	for i, x := range slices.Backward(list) {
@@ -156,17 +170,23 @@ func newLife(seed uint64) life {
 		l.chapters = []chapter{newChapter(r, l.way, c, 3+r.IntN(3), (*kind).isPassing)}
 		return l
 	}
-	if r.IntN(3) == 0 {
+	if r.IntN(2) == 0 {
 		c = c.goesBack(r, l.way)
 	}
-	first := newChapter(r, l.way, c, 1+r.IntN(3), (*kind).isFirst)
+	first := newChapter(r, l.way, c, r.IntN(2), (*kind).isFirst)
+	if r.IntN(4) > 0 {
+		first.add(r, l.way, c, 1, of(grave))
+	}
+	first.add(r, l.way, c, 1+r.IntN(3), (*kind).isPassing)
 	l.chapters = []chapter{first}
 	switch r.IntN(4) {
 	case 0:
 	case 1:
-		l.chapters = append(l.chapters, newChapter(r, l.way, newCourse(r, l.way), 2+r.IntN(3), nil))
+		next := newCourse(r, l.way)
+		l.chapters = append(l.chapters, newChapter(r, l.way, next, 1+r.IntN(2), nil))
+		l.chapters[1].add(r, l.way, next, 1+r.IntN(3), (*kind).isPassing)
 	default:
-		stop := newEvent(r, l.way, c.path, func(k *kind) bool { return slices.Contains(interruptions, k.name) })
+		stop := newEvent(r, l.way, c.path, of(interruptions))
 		l.chapters[0].events, l.chapters[0].goesOn = append(l.chapters[0].events, stop), true
 		next := newCourse(r, l.way).after(l.way, stop.at.state)
 		if r.IntN(4) == 0 {
@@ -174,12 +194,16 @@ func newLife(seed uint64) life {
 		}
 		l.chapters = append(l.chapters, newChapter(r, l.way, next, 1+r.IntN(3), nil))
 	}
+	// with the notifier, what is redriven after days has been healed long before
+	l.heals = l.heals && !slices.ContainsFunc(l.chapters[0].events, func(e event) bool {
+		return e.kind.name == removedAndRedriven
+	})
 	return l
 }
 
 // interruptions are kinds that leave the next execution something to put right.
-var interruptions = []string{"a stop", "a stop", "a stop and a redrive", "a stop while a change is under way",
-	"an emergency meanwhile"}
+var interruptions = []string{"a stop", "a stop and a redrive", "a stop while a change is under way",
+	"a stop while a secret is made", removedAndRedriven, "an emergency meanwhile"}
 
 // newWay chooses a client: more often one of those of which more can be told.
 func newWay(r *rand.Rand) way {
@@ -188,11 +212,11 @@ func newWay(r *rand.Rand) way {
 		return slices.DeleteFunc(slices.Clone(all), func(y way) bool { return !of(y) })
 	}
 	switch x := r.IntN(10); {
-	case x < 3:
+	case x < 4:
 		all = like(func(y way) bool { return slices.Contains([]string{"okta", "entra", "keycloak"}, y.name) })
-	case x < 5:
-		all = like(func(y way) bool { return y.followed })
 	case x < 6:
+		all = like(func(y way) bool { return y.followed })
+	case x < 7:
 		all = like(func(y way) bool { return y.canaried })
 	}
 	return all[r.IntN(len(all))]
@@ -201,13 +225,18 @@ func newWay(r *rand.Rand) way {
 // newChapter chooses as many disturbances of an execution, of kinds that are allowed; all are if that is nil.
 func newChapter(r *rand.Rand, y way, c course, n int, allowed func(*kind) bool) chapter {
 	out := chapter{input: c.input, events: slices.Clone(c.given)}
-	var taken []string
-	for range n {
-		path := slices.DeleteFunc(slices.Clone(c.path), func(s string) bool { return slices.Contains(taken, s) })
-		e := newEvent(r, y, path, allowed)
-		out.events, taken = append(out.events, e), append(taken, e.at.state)
-	}
+	out.add(r, y, c, n, allowed)
 	return out
+}
+
+// add chooses further disturbances, in states in which nothing else happens yet.
+func (x *chapter) add(r *rand.Rand, y way, c course, n int, allowed func(*kind) bool) {
+	for range n {
+		path := slices.DeleteFunc(slices.Clone(c.path), func(s string) bool {
+			return slices.ContainsFunc(x.events, func(e event) bool { return !e.given && e.at.state == s })
+		})
+		x.events = append(x.events, newEvent(r, y, path, allowed))
+	}
 }
 
 // groups are all that may happen, and how often.
@@ -242,13 +271,16 @@ func newEvent(r *rand.Rand, y way, path []string, allowed func(*kind) bool) even
 	return event{kind: fitting[i], at: newMoment(r, fitting[i], path), n: r.IntN(1 << 20)}
 }
 
-// on are the states of a path in which it may happen, waits and what changes something more often than others.
+// on are the states of a path in which it may happen: waits and what changes something more often than others, and most
+// often those in which it can do harm.
 func (k *kind) on(path []string) (out []string) {
 	for _, s := range path {
 		times := 1
 		switch {
 		case k.states != nil && !slices.Contains(k.states, s), k.atCall && waits(s):
 			continue
+		case slices.Contains(k.most, s):
+			times = 20
 		case slices.Contains(changes, s), waits(s):
 			times = 3
 		}
@@ -278,6 +310,10 @@ func newMoment(r *rand.Rand, k *kind, path []string) moment {
 		m.after = time.Duration(r.Int64N(int64(time.Duration(x*x*x) * 20 * time.Minute)))
 	case waits(m.state) && x > 0:
 		m.after = time.Duration(r.Int64N(int64(spread)))
+	case k.asking:
+		m.asking = true
+	case k.reading && slices.Contains(k.most, m.state) && x > 0:
+		m.reading = x
 	case waits(m.state), k.states != nil:
 	case x == 1:
 		m.changing = true
@@ -291,6 +327,15 @@ func newMoment(r *rand.Rand, k *kind, path []string) moment {
 
 // comes tells whether it is now, at a call.
 func (m moment) comes(calls int, c seen) bool {
-	return m.state == "" && m.call > 0 && calls >= m.call &&
-		(!m.changing || slices.Contains(changing, c.service+":"+c.operation))
+	changes := slices.Contains(changing, c.service+":"+c.operation)
+	switch {
+	case m.state != "" || m.call == 0 || calls < m.call:
+		return false
+	case m.asking:
+		return changes && slices.Contains([]string{"idp", "cognito-idp"}, c.service)
+	case m.reading > 0:
+		return c.reading == m.reading
+	default:
+		return changes || !m.changing
+	}
 }

@@ -18,6 +18,9 @@ func faultAt(said string, rule func(n int) fault.Rule) func(*telling, int, seen)
 	return func(r *telling, n int, c seen) string {
 		f := rule(n)
 		f.Service, f.Operation = c.service, c.operation
+		if f.Mode != fault.Refuse && strings.HasPrefix(c.operation, "Modify") {
+			r.comesLate()
+		}
 		if f.Mode == fault.Drop && c.service == "idp" {
 			return ""
 		}
@@ -53,6 +56,10 @@ var faults = []*kind{
 	{name: "a late call", weight: 12, atCall: true,
 		do: faultAt("the call comes late", func(n int) fault.Rule {
 			return fault.Rule{Mode: fault.Delay, Times: 1, Latency: min(lateBy, time.Duration(1+n%90)*time.Second)}
+		})},
+	{name: "the reply to a new secret is lost", weight: 14, atCall: true, asking: true,
+		states: []string{"CreateSecret", "CreateReplacement"}, do: faultAt("the reply is lost", func(int) fault.Rule {
+			return fault.Rule{Mode: fault.Lose, Times: 1}
 		})},
 	{name: "changes come late until the step is given up", weight: 5, ends: []string{"RolledBack"},
 		states: []string{"SetSecret", "ReassertSecret"}, do: func(r *telling, _ int, _ seen) string {
@@ -98,8 +105,23 @@ var faults = []*kind{
 
 // changesComeLate delays the next changes of rules for as long as that is possible.
 func (r *telling) changesComeLate(times int) {
+	r.comesLate()
 	r.fault(fault.Rule{Service: "elasticloadbalancing", Operation: "ModifyRule", Mode: fault.Delay, Latency: lateBy,
 		Times: times})
+}
+
+// comesLate notes that a change of a rule comes late, or again. It may put back the weights from before, and what other
+// hands write to rules could come late in its place.
+func (r *telling) comesLate() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.late, r.weights = true, -1
+}
+
+func (r *telling) isLate() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.late
 }
 
 // throttled are the services' own words for too many requests.
@@ -138,6 +160,8 @@ func (r *telling) faultFor(f fault.Rule, d time.Duration) {
 	r.after(d, func(bool) { r.Stack.Faults.Remove(id) })
 }
 
+const removedAndRedriven = "a stop, the new secret is removed, and a redrive"
+
 // executions are stops, redrives and further executions.
 var executions = []*kind{
 	{name: "a stop", weight: 12, ends: []string{"ABORTED"},
@@ -147,7 +171,7 @@ var executions = []*kind{
 			after := []time.Duration{time.Second, 10 * time.Minute, 3 * time.Hour, 3 * 24 * time.Hour}
 			return r.stopMain(after[n%len(after)])
 		}},
-	{name: "a stop, the new secret is removed, and a redrive", weight: 5, any: true, fits: named,
+	{name: removedAndRedriven, weight: 30, any: true, fits: named,
 		states: []string{"SetSecret"}, do: func(r *telling, _ int, _ seen) string {
 			said := r.stopMain(3 * 24 * time.Hour)
 			r.mu.Lock()
@@ -161,18 +185,16 @@ var executions = []*kind{
 			}
 			return said
 		}},
-	{name: "a stop while a change is under way", weight: 6, ends: []string{"ABORTED"},
+	{name: "a stop while a change is under way", weight: 12, ends: []string{"ABORTED"}, most: []string{"SetSecret"},
 		states: []string{"SetSecret", "ReassertSecret", "RestoreTargets"}, do: func(r *telling, n int, _ seen) string {
 			r.changesComeLate(1)
-			in := time.Duration(2+n%20) * time.Second
-			r.after(in, func(ended bool) {
-				r.other.Add(1)
-				defer r.other.Add(-1)
-				if !ended {
-					r.stopMain(0)
-				}
-			})
-			return fmt.Sprintf("a change of a rule comes as late as it can, and the execution is stopped after %s", in)
+			return "a change of a rule comes as late as it can, and the execution is stopped after " + r.stopSoon(n)
+		}},
+	{name: "a stop while a secret is made", weight: 8, ends: []string{"ABORTED"}, atCall: true, asking: true,
+		states: []string{"CreateSecret", "CreateReplacement"}, do: func(r *telling, n int, c seen) string {
+			r.fault(fault.Rule{Service: c.service, Operation: c.operation, Mode: fault.Delay, Latency: lateBy,
+				Times: 1})
+			return "the secret is made as late as can be, and the execution is stopped after " + r.stopSoon(n)
 		}},
 	{name: "an emergency meanwhile", weight: 8, ends: []string{"ABORTED", "LockLost", "LockHeld"},
 		do: func(r *telling, _ int, _ seen) string { return r.startOther(emergency) }},
@@ -183,6 +205,19 @@ var executions = []*kind{
 	{name: "an earlier execution is redriven", weight: 24, later: true, do: redriveEarlier},
 	{name: "a measurement meanwhile", weight: 1,
 		do: func(r *telling, _ int, _ seen) string { return r.startOther(measure) }},
+}
+
+// stopSoon stops the execution some seconds later, and returns how many.
+func (r *telling) stopSoon(n int) string {
+	in := time.Duration(2+n%20) * time.Second
+	r.after(in, func(ended bool) {
+		r.other.Add(1)
+		defer r.other.Add(-1)
+		if !ended {
+			r.stopMain(0)
+		}
+	})
+	return in.String()
 }
 
 func (r *telling) stopMain(redriveIn time.Duration) string {
@@ -224,7 +259,7 @@ func redriveEarlier(r *telling, n int, _ seen) string {
 }
 
 func (r *telling) startOther(input string) string {
-	if input == emergency && !r.accepts(r.current()) && r.world.dead != "" {
+	if input == emergency && !r.accepts(r.current()) && len(r.world.dead) > 0 {
 		return "" // people repair that first
 	}
 	r.mu.Lock()

@@ -27,7 +27,7 @@ func (r *telling) hearState(execution string, e stepfunctions.Event) {
 	if e.StateEntered == nil || !strings.HasSuffix(execution, ":"+r.main) {
 		return
 	}
-	r.state = e.StateEntered.Name
+	r.state, r.reads = e.StateEntered.Name, 0
 	r.canariesFirst = r.canariesFirst && r.state != "TestCanaries"
 	r.reasserted = r.reasserted || slices.Contains([]string{"ReassertSecret", "RediscoverToRestore",
 		"ReassertOldSecret"}, r.state)
@@ -37,7 +37,7 @@ func (r *telling) hearState(execution string, e stepfunctions.Event) {
 	for _, e := range r.take(func(m moment) bool { return m.state == r.state }) {
 		switch {
 		case !waits(r.state):
-			e.at = moment{call: r.calls + max(1, e.at.call), changing: e.at.changing}
+			e.at.state, e.at.call = "", r.calls+max(1, e.at.call)
 			r.due = append(r.due, e)
 		case e.at.after == 0:
 			r.clock.Go(func() { r.fire(e, seen{}) })
@@ -57,7 +57,7 @@ func (r *telling) aimAgain() {
 	for i, e := range r.due {
 		list := e.kind.on(back)
 		if e.at.state != "" && !slices.Contains(back, e.at.state) && len(list) > 0 {
-			r.due[i].at = moment{state: list[e.n%len(list)], call: e.at.call, changing: e.at.changing}
+			r.due[i].at.state = list[e.n%len(list)]
 		}
 	}
 }
@@ -98,10 +98,16 @@ func (r *telling) hearCall(service, operation, text string) {
 		r.rec.Errorf("canaries: a target that is none got the new secret before they were tested")
 	}
 	r.calls++
-	now := r.take(func(m moment) bool { return m.comes(r.calls, seen{service, operation}) })
+	c := seen{service: service, operation: operation}
+	if operation == "DescribeRules" && r.isAboutWeights(text) {
+		r.reads++
+		c.reading = r.reads
+	}
+	now := r.take(func(m moment) bool { return m.comes(r.calls, c) })
 	r.mu.Unlock()
+	r.mustNotBeOutdated(service, operation, text)
 	for _, e := range now {
-		r.fire(e, seen{service, operation})
+		r.fire(e, c)
 	}
 }
 
@@ -124,7 +130,10 @@ func (r *telling) fire(e event, c seen) {
 	r.other.Add(1)
 	defer r.other.Add(-1)
 	r.mu.Lock()
-	r.firing++
+	stops := slices.Contains(executions, e.kind)
+	if stops {
+		r.stopping++
+	}
 	where := r.where()
 	if c.service != "" {
 		where += fmt.Sprintf(", before %s:%s (call %d)", c.service, c.operation, r.calls)
@@ -133,7 +142,9 @@ func (r *telling) fire(e event, c seen) {
 	defer func() {
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		r.firing--
+		if stops {
+			r.stopping--
+		}
 		r.calm.Broadcast()
 	}()
 	var said string

@@ -38,6 +38,9 @@ func (r *telling) judge(c chapter, result asl.Result, atRest bool) {
 	// one that is stopped may not be started again, or another may have taken its lock by then
 	stopped := slices.ContainsFunc(happened, func(k *kind) bool { return slices.Contains(executions, k) })
 	switch {
+	case len(happened) > 1 && heals && atRest && !r.doomed && wasStopped(happened) && !r.isHealed(result, healed):
+		r.rec.Errorf("heals: an execution was stopped (with %s), and the notifier did not heal it: %v", names(happened),
+			healed)
 	case len(happened) > 1 && r.life.together && !stopped && atRest && !r.doomed && !survives:
 		r.rec.Errorf("together: disturbances of different states (%s) ended an execution as %s: %s", names(happened),
 			ended(result), text(result.Cause))
@@ -61,6 +64,20 @@ func (r *telling) judge(c chapter, result asl.Result, atRest bool) {
 		r.rec.Errorf("once: one disturbance (%s) ended an execution as %s: %s", happened[0].name, ended(result),
 			text(result.Cause))
 	}
+}
+
+// wasStopped: one of these has stopped the execution, and none of the others alone ends one.
+func wasStopped(happened []*kind) bool {
+	stops := 0
+	for _, k := range happened {
+		switch {
+		case slices.Equal(k.ends, []string{"ABORTED"}):
+			stops++
+		case !k.isPassing() || slices.Contains(executions, k):
+			return false
+		}
+	}
+	return stops == 1
 }
 
 // names lists kinds.
@@ -99,10 +116,11 @@ func (r *telling) finish() {
 		r.tell("never came: %s: %s", e.at, e.kind.name)
 	}
 	r.Stack.Faults.Clear()
+	r.mustKeepWeights()
 	for _, mend := range slices.Backward(mends) {
 		mend()
 	}
-	if r.world.dead != "" && r.accepts(r.current()) && !r.Config.IsPair() {
+	if len(r.world.dead) > 0 && r.accepts(r.current()) && !r.Config.IsPair() {
 		r.removeSecret(strangers) // what came into the place of a dead one, if anything did
 	}
 }
@@ -135,7 +153,7 @@ func (r *telling) convergeNow() {
 // repairDead does what people do who find that AWSCURRENT is dead: they start a repair, and remove what nobody else
 // may.
 func (r *telling) repairDead(name string) {
-	if r.world.dead == "" {
+	if len(r.world.dead) == 0 {
 		return
 	}
 	if !r.accepts(r.current()) {

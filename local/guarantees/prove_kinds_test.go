@@ -1,6 +1,7 @@
 package guarantees_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -15,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"alboidc.internal/local/scenario"
+	"alboidc.internal/shared/awstest/elbv2"
 	"alboidc.internal/shared/config"
 	"alboidc.internal/shared/idp/idptest/clients"
 	"alboidc.internal/shared/idp/keycloak/keycloaktest"
@@ -27,6 +29,17 @@ func everyKind() (all []*kind) {
 	}
 	return all
 }
+
+var (
+	// untilReassert is when a target that gets the old secret back has to be set a second time.
+	untilReassert = []string{"AwaitSpread", "PromoteSecret", "TestSecret", "GracePeriod", "RediscoverTargets"}
+	// unseen is when a target comes that the next steps do not know: with the old secret, or, before a rollback or in
+	// it, with the new one.
+	unseen = []string{"TestBeforeChange", "VerifyNewSecret", "AwaitSpread", "TestSecret", "ReassertTargetSecret",
+		"TestBeforeFinish", "Quiesce", "EnableOldSecret"}
+	// ofRounds are the states in which targets are written.
+	ofRounds = []string{"SetTargetSecret", "ReassertTargetSecret", "RestoreTargetSecret"}
+)
 
 // hands are what people and other tools do to the secret, the labels, the rules and the provider.
 var hands = []*kind{
@@ -56,7 +69,7 @@ var hands = []*kind{
 	{name: "a tool writes AWSCURRENT to a target", weight: 8, do: func(r *telling, n int, _ seen) string {
 		return r.writeTarget(n, r.current())
 	}},
-	{name: "a tool writes what AWSCURRENT was", weight: 8,
+	{name: "a tool writes what AWSCURRENT was", weight: 12, most: untilReassert,
 		fits: notFollowed, // a controller's rule is not healed
 		do: func(r *telling, n int, _ seen) string {
 			if r.tooLate(r.first) {
@@ -64,15 +77,15 @@ var hands = []*kind{
 			}
 			return r.writeTarget(n, r.first)
 		}},
-	{name: "a tool writes what AWSCURRENT was to every target", weight: 5, fits: notFollowed,
+	{name: "a tool writes what AWSCURRENT was to every target", weight: 6, most: untilReassert, fits: notFollowed,
 		do: func(r *telling, _ int, _ seen) string {
-			if r.tooLate(r.first) || r.Config.IsPair() {
+			if r.tooLate(r.first) || r.Config.IsPair() || r.isLate() {
 				return ""
 			}
 			r.setEveryTarget(r.first)
 			return "a tool writes to every target what AWSCURRENT was before"
 		}},
-	{name: "a rule comes", weight: 4, do: func(r *telling, _ int, _ seen) string {
+	{name: "a rule comes", weight: 14, most: unseen, do: func(r *telling, _ int, _ seen) string {
 		value := r.current()
 		if r.Config.IsPair() || !r.accepts(value) {
 			return "" // a template names one of the two registrations
@@ -80,9 +93,15 @@ var hands = []*kind{
 		r.deployRule(func(o *elbtypes.AuthenticateOidcActionConfig) { o.ClientSecret = &value })
 		return "a rule comes with AWSCURRENT"
 	}},
-	{name: "weights move", weight: 4, do: func(r *telling, n int, _ seen) string {
+	{name: "weights move", weight: 12, most: ofRounds, reading: true, do: func(r *telling, n int, c seen) string {
+		if strings.HasPrefix(c.operation, "Modify") || r.isLate() { // it has been read the last time
+			return ""
+		}
 		r.moveWeights(int32(n % 100))
-		return "a deployment moves the weights of a rule"
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.weights = int32(n % 100)
+		return fmt.Sprintf("a deployment moves a weight of a rule to %d", n%100)
 	}},
 	{name: "a rule goes", weight: 2, do: func(r *telling, _ int, _ seen) string {
 		rule := r.weighted().ARN
@@ -92,23 +111,30 @@ var hands = []*kind{
 		}
 		return "a rule is deleted"
 	}},
-	{name: "a secret of somebody else", weight: 3, any: true, fits: named, do: func(r *telling, n int, _ seen) string {
+	{name: "a secret of somebody else", weight: 16, any: true, fits: named, do: func(r *telling, n int, _ seen) string {
 		id := r.addSecret(fmt.Sprintf("a-strangers-secret-%08d-abcdefghijklmn", n))
-		r.mend(func() { r.removeSecret(id) })
+		r.mend(func() {
+			if !r.lists(id) {
+				r.rec.Errorf("G4: a secret that somebody else made was removed")
+			}
+			r.removeSecret(id)
+		})
 		return "somebody else makes a secret at the identity provider, and removes it in the end"
 	}},
-	{name: "rotated by hand", weight: 4, any: true, fits: named, do: func(r *telling, n int, _ seen) string {
+	{name: "rotated by hand", weight: 30, any: true, fits: named, most: untilReassert, do: func(r *telling, n int,
+		_ seen) string {
 		value := fmt.Sprintf("made-and-stored-by-a-person-%08d-abcdefgh", n)
 		if r.slow { // a person stores what is accepted
 			return ""
 		}
 		r.addSecret(value)
 		r.store(r.inForm(value))
+		r.isThird()
 		return "a person makes a secret and stores it as AWSCURRENT"
 	}},
-	{name: "rotated by hand at Keycloak", weight: 4, any: true,
+	{name: "rotated by hand at Keycloak", weight: 20, any: true,
 		fits: func(y way) bool { return y.name == "keycloak" }, do: func(r *telling, _ int, _ seen) string {
-			if r.slow {
+			if r.slow || !r.isAlone(cmp.Or(r.pending(), r.current())) { // Keycloak keeps one previous secret
 				return ""
 			}
 			value, err := r.Stack.IdP.Vendor().(*keycloaktest.Keycloak).Regenerate(r.ClientID)
@@ -116,6 +142,7 @@ var hands = []*kind{
 				return ""
 			}
 			r.store(r.inForm(value))
+			r.isThird()
 			return "a person makes a secret at Keycloak and stores it as AWSCURRENT"
 		}},
 	{name: "the new secret is removed", weight: 3, any: true, fits: named, states: []string{"VerifyNewSecret"},
@@ -136,7 +163,7 @@ var hands = []*kind{
 			r.removeSecret(id)
 			return "somebody removes the old secret at the identity provider"
 		}},
-	{name: "a pair rotated by hand", weight: 6, any: true,
+	{name: "a pair rotated by hand", weight: 12, any: true,
 		fits: func(y way) bool {
 			return slices.Contains([]string{"auth0", "authentik", "hydra as a pair", "keycloak as a pair"},
 				y.name)
@@ -204,6 +231,7 @@ func rotatePair(r *telling, n int, _ seen) string {
 		return ""
 	}
 	r.store(r.inForm(value))
+	r.isThird()
 	return "a person makes a secret for the idle registration and stores it as AWSCURRENT"
 }
 
@@ -220,6 +248,9 @@ func moveBack(r *telling, _ int, _ seen) string {
 			MoveToVersionId: &previous}); err != nil {
 		return ""
 	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.outdated = nil
 	return "a person makes AWSPREVIOUS the current version again"
 }
 
@@ -294,6 +325,13 @@ func (r *telling) used(value string) bool {
 	return false
 }
 
+// isAlone reports whether every node uses a value, now and when all of them follow.
+func (r *telling) isAlone(value string) bool {
+	now := r.clock.Now()
+	return r.fs == nil && !slices.ContainsFunc(r.Stack.ELB.SecretsInUse(now, now.Add(time.Hour)),
+		func(u elbv2.SecretInUse) bool { return u.Secret != value })
+}
+
 // pending is the client secret that AWSPENDING holds.
 func (r *telling) pending() string {
 	labels, values, err := r.Stack.SecretsManager.Snapshot(scenario.Home, r.SecretARN)
@@ -301,6 +339,12 @@ func (r *telling) pending() string {
 		return ""
 	}
 	return secretsIn(values)[labels["AWSPENDING"]]
+}
+
+// lists reports whether the identity provider has a secret of that id.
+func (r *telling) lists(id string) bool {
+	return slices.ContainsFunc(r.Stack.IdP.Store().Secrets(r.ClientID),
+		func(s clients.Secret) bool { return s.ID == id })
 }
 
 // removeSecret removes a secret at the identity provider, if it is there.
@@ -311,7 +355,7 @@ func (r *telling) removeSecret(id string) {
 // writeTarget puts a value on one target, as a tool does that manages it. In a pair the tool writes the registration of
 // that secret, too.
 func (r *telling) writeTarget(n int, value string) string {
-	if !r.accepts(value) {
+	if !r.accepts(value) || r.isLate() {
 		return ""
 	}
 	id := r.ClientID
@@ -414,13 +458,13 @@ var deployments = []*kind{
 		return fmt.Sprintf("the configuration changes: a spread of %d s, a grace period of %d h", 60+n%300, hours)
 	}},
 	{name: "the journal's item is deleted", weight: 3, before: true, any: true, fits: named, do: deleteJournal},
-	{name: "a load balancer comes", weight: 5, do: func(r *telling, n int, _ seen) string {
+	{name: "a load balancer comes", weight: 8, most: unseen, do: func(r *telling, n int, _ seen) string {
 		if r.Config.IsPair() || r.alone || !r.accepts(r.current()) {
 			return ""
 		}
 		return r.addBalancer(fmt.Sprintf("late-%d", n))
 	}},
-	{name: "a configuration that is gone", weight: 3, any: true, do: func(r *telling, _ int, _ seen) string {
+	{name: "a configuration that is gone", weight: 6, ends: []string{"Reconfigured", "NotStarted", "Refused"}, do: func(r *telling, _ int, _ seen) string {
 		r.remove()
 		r.mend(func() { r.reconfigure(func(*config.Client) {}) })
 		return "the client's configuration is deleted, and put back in the end"

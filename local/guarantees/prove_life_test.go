@@ -43,13 +43,15 @@ type event struct {
 
 // moment is when something happens: before the execution; while it is stopped; so long after it begins to wait in a
 // state; right before the n-th call since it entered a state that calls something, the first if call is 0; or so long
-// after its start. changing is the first call since then that changes something.
+// after its start. changing is the first call since then that changes something, asking the first that changes
+// something at the identity provider. reading is the n-th read of the rule with weights since it entered the state.
 type moment struct {
-	before, stopped bool
-	state           string
-	call            int
-	changing        bool
-	after           time.Duration
+	before, stopped  bool
+	state            string
+	call             int
+	changing, asking bool
+	reading          int
+	after            time.Duration
 }
 
 // kind is a kind of event.
@@ -60,9 +62,11 @@ type kind struct {
 	before, atCall bool
 	// later: an earlier execution must have been left unfinished.
 	later bool
-	// states are where it may happen; nil is everywhere.
-	states []string
-	fits   func(way) bool
+	// states are where it may happen; nil is everywhere. most are those in which it can do harm, and mostly comes.
+	states, most []string
+	// asking: it happens to the request for a new secret. reading: it mostly comes when the rule with weights is read.
+	asking, reading bool
+	fits            func(way) bool
 	// harmless: it is no disturbance.
 	harmless bool
 	// ends is how the execution may end, besides with success, if nothing else happens to it; any is in whatever way.
@@ -78,8 +82,11 @@ func (k *kind) isPassing() bool { return !k.any && k.ends == nil && !k.later }
 // isFirst: what may happen where nothing is left over.
 func (k *kind) isFirst() bool { return !k.later }
 
-// seen is a call that is about to be carried out.
-type seen struct{ service, operation string }
+// seen is a call that is about to be carried out. reading is which read of the rule with weights it is; 0 is none.
+type seen struct {
+	service, operation string
+	reading            int
+}
 
 // everyWay is each identity provider in each of its models, and clients of every kind.
 func everyWay() []way {
@@ -119,6 +126,10 @@ func (m moment) String() string {
 		return "while it is stopped"
 	case m.state != "" && m.after > 0:
 		return fmt.Sprintf("in %s, after %s", m.state, m.after)
+	case m.asking:
+		return fmt.Sprintf("in %s, when the provider is asked", m.state)
+	case m.reading > 0:
+		return fmt.Sprintf("in %s, at read %d of the rule", m.state, m.reading)
 	case m.state != "" && m.call > 1 || m.changing:
 		return fmt.Sprintf("in %s, at call %d (the next change: %t)", m.state, m.call, m.changing)
 	case m.state != "":

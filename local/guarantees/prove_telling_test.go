@@ -71,6 +71,8 @@ type telling struct {
 	counts map[string]int
 	ends   map[string]int
 
+	moves atomic.Int64 // of the virtual clock
+
 	mu         sync.Mutex
 	due        []event
 	main       string // the name of the chapter's execution
@@ -89,18 +91,25 @@ type telling struct {
 	// canariesFirst: no other target may get the new secret before canaries were tested.
 	canariesFirst bool
 	mends         []func()
-	executions    []string        // of the client
-	notifiers     []string        // and those of the notifier
-	over, told    map[string]bool // which have ended, and of which it is told how
-	soon          chan struct{}   // an execution that is about to start is the chapter's, and waits for it
-	fs            *followers
-	timers        context.Context
-	endTimers     context.CancelFunc
-	timed         sync.WaitGroup
-	firing        int           // events that are under way
-	calm          *sync.Cond    // of mu: fewer are
-	awaited       string        // the execution that is waited for
-	held          chan struct{} // after its end no time passes until it is closed
+	reads         int // of the rule with weights, since the state was entered
+	// outdated are the values that nobody may write any more, since a person stored another as AWSCURRENT.
+	outdated   map[string]bool
+	outdatedAt time.Time
+	// weights are what a deployment set last; -1 if it did not, or a write that came late may have put back others.
+	weights    int32
+	late       bool            // a change of a rule has come late
+	executions []string        // of the client
+	notifiers  []string        // and those of the notifier
+	over, told map[string]bool // which have ended, and of which it is told how
+	soon       chan struct{}   // an execution that is about to start is the chapter's, and waits for it
+	fs         *followers
+	timers     context.Context
+	endTimers  context.CancelFunc
+	timed      sync.WaitGroup
+	stopping   int           // events that are under way and may end it
+	calm       *sync.Cond    // of mu: fewer are
+	awaited    string        // the execution that is waited for
+	held       chan struct{} // after its end no time passes until it is closed
 }
 
 // live lives a life in a world of its own.
@@ -112,11 +121,6 @@ func live(t testing.TB, l life) *telling {
 	jitter := rand.New(rand.NewPCG(l.seed, 15)) //nolint:gosec // it must be the same every time
 	var mu sync.Mutex
 	random := func() float64 { mu.Lock(); defer mu.Unlock(); return jitter.Float64() }
-	defer func() {
-		for _, f := range slices.Backward(r.rec.cleanups) {
-			f()
-		}
-	}()
 	done := make(chan struct{})
 	go func() { // a Fatal ends it
 		defer close(done)
@@ -146,6 +150,7 @@ func live(t testing.TB, l life) *telling {
 			}
 		}
 		r.born = r.clock.Now()
+		r.clock.OnMove(func(time.Time) { r.moves.Add(1) })
 		r.Stack.Faults.Observe(r.hearCall)
 		r.hooks = append(r.hooks, r.hearState)
 		lived := make(chan struct{})
@@ -153,8 +158,34 @@ func live(t testing.TB, l life) *telling {
 		r.clock.Go(func() { defer close(lived); r.live() })
 		<-lived
 	}()
-	<-done
+	if r.isStuck(done) { // what it waits for is left as it is
+		return r
+	}
+	for _, f := range slices.Backward(r.rec.cleanups) {
+		f()
+	}
 	return r
+}
+
+// patience is how long the virtual clock may stand still. Nothing takes that long, also on a machine that does other
+// things besides.
+const patience = 3 * time.Minute
+
+// isStuck waits until a life is over, and reports whether its clock stood still instead, which fails it.
+func (r *telling) isStuck(done <-chan struct{}) bool {
+	for last := int64(-1); last != r.moves.Load(); {
+		last = r.moves.Load()
+		select {
+		case <-done:
+			return false
+		case <-time.After(patience):
+		}
+	}
+	r.rec.mu.Lock()
+	defer r.rec.mu.Unlock()
+	r.rec.failures = append([]string{fmt.Sprintf("stuck: no virtual time has passed for %s", patience)},
+		r.rec.failures...)
+	return true
 }
 
 // delivered is how long an event takes to the notifier.
@@ -218,10 +249,10 @@ func (r *telling) begin(c chapter, atRest bool) {
 	r.mu.Lock()
 	r.names++
 	r.main = fmt.Sprintf("life-%d-%d", r.life.seed, r.names)
-	r.state, r.calls, r.reasserted, r.alone, r.redriveIn = "", 0, false, false, 0
+	r.state, r.calls, r.reasserted, r.alone, r.redriveIn, r.weights = "", 0, false, false, 0, -1
 	r.input, r.meanwhile = c.input, func() {}
 	r.canariesFirst = atRest && slices.Contains([]string{plain, noGrace, shortGrace}, c.input)
-	r.happened, r.others, r.redriven, r.mends, r.due = nil, nil, nil, nil, nil
+	r.happened, r.others, r.redriven, r.mends, r.due, r.late = nil, nil, nil, nil, nil, false
 	r.mu.Unlock()
 	r.byHand()
 	r.first = r.current()
@@ -230,7 +261,7 @@ func (r *telling) begin(c chapter, atRest bool) {
 			r.fire(e, seen{})
 		}
 	}
-	r.doomed = c.input != repair && r.world.dead != "" && !r.accepts(r.current())
+	r.doomed = c.input != repair && len(r.world.dead) > 0 && !r.accepts(r.current())
 }
 
 // arm makes what belongs to a chapter's execution due. r.mu is held.
@@ -381,7 +412,7 @@ func (r *telling) end(execution string) (result asl.Result) {
 		result = r.wait(execution)
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		for r.firing > 0 { // what ended it is told first
+		for r.stopping > 0 { // what ended it is told first
 			r.calm.Wait()
 		}
 	}

@@ -5,7 +5,9 @@ import (
 	"strings"
 	"time"
 
+	"alboidc.internal/local/scenario"
 	"alboidc.internal/local/stepfunctions"
+	"alboidc.internal/shared/awstest/elbv2"
 )
 
 // oneAtATime checks G6: once another execution has the lock, no function does anything for the former owner.
@@ -52,13 +54,18 @@ func (r *telling) oneAtATime() {
 }
 
 // mustHaveTested checks G3: what is in use was tested since every target was set the last time, before the old secret
-// goes.
+// goes; and that an execution whose configuration is gone begins no rollback, for which it would need it.
 func (r *telling) mustHaveTested(execution string, events []stepfunctions.Event) {
-	state, tested := "", false
+	state, tested, gone := "", false, false
 	for _, e := range events {
 		switch {
+		case e.TaskFailed != nil:
+			gone = text(e.TaskFailed.Error) == "Reconfigured"
 		case e.StateEntered != nil:
-			state = e.StateEntered.Name
+			if gone && e.StateEntered.Name == "RollBack" {
+				r.rec.Errorf("G5: %s began a rollback although its configuration was gone", execution)
+			}
+			state, gone = e.StateEntered.Name, false
 			tested = tested && state != "ReassertSecret"
 		case e.TaskSucceeded != nil && state == "TestBeforeFinish":
 			tested = true
@@ -123,6 +130,70 @@ func (r *telling) mustOwn(execution string, at time.Time, taken map[string][]tim
 	for other := range taken {
 		if other != execution && last(other, at.Add(-1)).After(last(execution, at)) {
 			r.rec.Errorf("G6: a function worked for %s although %s had the lock", execution, other)
+		}
+	}
+}
+
+// isAboutWeights tells whether a request names the rule with weights.
+func (r *telling) isAboutWeights(request string) bool {
+	rule, is := r.ruleWithWeights()
+	return is && strings.Contains(request, rule.ARN)
+}
+
+// ruleWithWeights returns the rule whose weights deployments move, if it is still there.
+func (r *telling) ruleWithWeights() (rule elbv2.Rule, is bool) {
+	for _, l := range r.Stack.ELB.Current(r.Site.LoadBalancers[0]).Listeners {
+		for _, rule := range l.Rules {
+			if rule.Priority == 20 {
+				return rule, true
+			}
+		}
+	}
+	return rule, false
+}
+
+// mustKeepWeights checks that no rotation has put back weights that a deployment had moved.
+func (r *telling) mustKeepWeights() {
+	r.mu.Lock()
+	want := r.weights
+	r.mu.Unlock()
+	rule, is := r.ruleWithWeights()
+	if want < 0 || !is || r.fs != nil { // something else writes old copies there
+		return
+	}
+	if got := rule.Actions[1].Forward.TargetGroups[1].Weight; got != int(want) {
+		r.rec.Errorf("lost: a deployment moved a weight to %d, and now it is %d", want, got)
+	}
+}
+
+// isThird notes that a person has just stored another secret as AWSCURRENT.
+func (r *telling) isThird() {
+	labels, values, err := r.Stack.SecretsManager.Snapshot(scenario.Home, r.SecretARN)
+	if err != nil {
+		r.rec.Fatal(err)
+	}
+	values = secretsIn(values)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.outdated, r.outdatedAt = map[string]bool{}, r.clock.Now()
+	for _, value := range values {
+		r.outdated[value] = value != values[labels["AWSCURRENT"]]
+	}
+}
+
+// mustNotBeOutdated checks that no target gets an earlier secret once a person has stored another as AWSCURRENT and
+// every call that began before has ended. Followers read late.
+func (r *telling) mustNotBeOutdated(service, operation, request string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.fs != nil || service != "elasticloadbalancing" || !strings.HasPrefix(operation, "Modify") ||
+		r.clock.Now().Sub(r.outdatedAt) <= usual() {
+		return
+	}
+	for value, outdated := range r.outdated {
+		if outdated && strings.Contains(request, value) {
+			r.rec.Errorf("G1: a target gets an earlier secret, %s after a person stored another as AWSCURRENT",
+				r.clock.Now().Sub(r.outdatedAt))
 		}
 	}
 }

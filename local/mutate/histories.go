@@ -25,7 +25,10 @@ var ofHistories = []struct {
 			before: `"{% $takenOver != '' and $rounds = 1 and $step = '' ? $max([0, ${SettleSeconds} - ` +
 				`$floor(($toMillis($now()) - $toMillis($takenOver)) / 1000)]) : ${SettleSeconds} %}"`, after: `0`}}},
 	{"a take-over does not wait for late calls", []fault{noGuardOfTime,
-		{where: "AwaitFormerOwner", before: `"{% ${SettleSeconds} %}"`, after: `0`}}},
+		{where: "AwaitFormerOwner", before: `"{% ${SettleSeconds} %}"`, after: `0`},
+		{where: "Quiesce", // which waits for the rest
+			before: `$max([0, ${SettleSeconds} - $floor(($toMillis($now()) - $toMillis($takenOver)) / 1000)])`,
+			after:  `0`}}},
 	{"the nodes are not waited for before the old secret goes", []fault{noGuardOfTime,
 		{where: "AwaitReassertSpread", before: `"{% $spreadSeconds %}"`, after: `0`}}},
 	{"the nodes are not waited for before the new secret goes", []fault{noGuardOfTime,
@@ -57,27 +60,34 @@ var ofHistories = []struct {
 				`"Next": "RollBack"}`,
 			after: `{"ErrorEquals": ["States.ALL"], "Assign": {"step": "{% $states.context.State.Name %}"}, ` +
 				`"Next": "DisableOldSecret"}`}}},
-	{"nothing is retried", []fault{
-		{where: "PromoteSecret", before: `"MaxAttempts": 6`, after: `"MaxAttempts": 0`}}},
+	{"nothing is retried", inEach(forward, `"IntervalSeconds": 15, "MaxAttempts": 12`,
+		`"IntervalSeconds": 15, "MaxAttempts": 0`, `"MaxAttempts": 6`, `"MaxAttempts": 0`)},
 	{"the intent to make a secret is not written down", []fault{
 		{where: "functions/createsecret/handler.go intend", before: `return m.Journal.Save(ctx, m.journal)`,
-			after: `return nil`}}},
+			after: `return nil`},
+		{where: "functions/createsecret/handler.go ask", // which writes it with what it is about to do
+			before: `if err := m.save(ctx, func(e *journal.Entry) { e.Asked = m.Now() }); err != nil {`,
+			after:  `if err := ctx.Err(); err != nil {`}}},
 	{"a secret that is stored again is taken for another", []fault{
 		{where: "functions/invocation/storedagain.go matchCurrent", before: `case versions.Same(its, held):`,
 			after: `case versions.Same(its, held) && false:`}}},
 	{"a third version as AWSCURRENT is not seen", []fault{
 		{where: "functions/invocation/current.go standsFor", before: `return "", nil`, after: `return from, nil`}}},
 	{"secrets of others are taken for ours", []fault{
-		{where: "functions/retiresecret/decide.go found", before: `s.ID != "" && x.ID == s.ID`, after: `x.ID != ""`}}},
+		{where: "functions/retiresecret/handler.go sweep", before: `!r.Capable.KeepsTag`, after: `!r.Capable.HasIDs()`},
+		{where: "functions/retiresecret/handler.go sweep", before: `if e, ours := r.journal.Secrets[x.Tag]; ours && ` +
+			`x.ID != e.IdPSecretID && x.ID != stays && e.State != journal.Intended {`, after: `if x.ID != stays {`}}},
 	{"what other hands change meanwhile is overwritten", []fault{
-		{where: "shared/alb/set.go set", before: `return w.verify(ctx, before, c)`, after: `return Updated, "", nil`}}},
+		{where: "shared/alb/set.go readTwice",
+			before: `if field == "" && slices.Equal(first.unknown, second.unknown) { return second, nil }`,
+			after:  `if field == "" || try == 0 { return first, nil }`}}},
 	{"an old proof counts", []fault{
 		{where: "functions/invocation/aged.go proofLasts", before: `15 * time.Minute`, after: `15 * 24 * time.Hour`}}},
 	{"a promotion is not written down before it begins", []fault{
 		{where: "functions/promotesecret/handler.go promote",
 			before: `j.Use(p.To) if err := s.Journal.Save(ctx, j); err != nil {`, after: `j.Use(p.To); if false {`}}},
-	{"a configuration that is gone leads to a rollback", []fault{
-		{where: "PromoteSecret", before: `"Next": "Reconfigured"`, after: `"Next": "RollBack"`}}},
+	{"a configuration that is gone leads to a rollback", inEach(forward, `"Next": "Reconfigured"`,
+		`"Next": "RollBack"`)},
 	{"followers are not waited for", []fault{
 		{where: "shared/config/config.go FollowersDelay",
 			before: `return time.Duration(c.Followers.MaxDelaySeconds) * time.Second`, after: `return 0`}}},
@@ -87,6 +97,21 @@ var ofHistories = []struct {
 		{where: "notifier Heal", before: `$request.repair = true and`, after: `false and`}}},
 	{"a measurement starts no rotation before the secret ends", []fault{
 		{where: "ChooseWarning", before: `$exists($measured.start)`, after: `false`}}},
+}
+
+// forward are the states from which a failure leads back.
+var forward = []string{"CreateSecret", "VerifyNewSecret", "SetSecret", "PromoteSecret", "TestSecret",
+	"RediscoverTargets", "VerifyBeforeReassert", "ReassertSecret", "TestBeforeFinish", "DisableOldSecret",
+	"TestAfterDisable"}
+
+// inEach are the same changes, each before and after, in several states.
+func inEach(states []string, changes ...string) (out []fault) {
+	for _, s := range states {
+		for i := 0; i < len(changes); i += 2 {
+			out = append(out, fault{where: s, before: changes[i], after: changes[i+1]})
+		}
+	}
+	return out
 }
 
 // noGuardOfTime takes away the functions' own wait since the last write of a target.

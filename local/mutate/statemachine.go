@@ -281,6 +281,8 @@ var ofTheStateMachine = map[string][]fault{
 	},
 	"TestWhoThrottlesIsWaitedForLongerThanItAsks": {
 		{"Plan", `"MaxDelaySeconds": 120`, `"MaxDelaySeconds": 10`, "ends the rotation"},
+		{"RediscoverTargets", `"MaxAttempts": 30`, `"MaxAttempts": 12`, "ends the rotation"},
+		{"CreateSecret", `"Throttled", "Lambda.TooManyRequestsException"`, `"Throttled"`, "ends the rotation"},
 	},
 	"TestTheMostTargetsFitIntoAHistory": {
 		{"ReassertOldSecret", `$partition($targets, 10)`, `$partition($targets, 1)`, "ends with the lock held"},

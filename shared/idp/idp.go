@@ -186,6 +186,8 @@ type Created struct {
 	Value secret.Value
 	// ClientID is the registration that has the secret; only a ClientPair says so.
 	ClientID string
+	// Ended are the ids of known secrets that are gone, such as one that gave a repair's its place.
+	Ended []string
 }
 
 // ErrKept is what Remove returns, wrapped, if the provider has no way to remove the secret. Nothing was changed; the

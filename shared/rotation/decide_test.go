@@ -198,6 +198,25 @@ func TestWhatIsMissedLeastMakesRoomFirst(t *testing.T) {
 	}
 }
 
+// Where a new secret pushes out the previous one, ours are no reason against a repair, which knows that they are refused.
+func TestARepairHasTheRoomOfOurOwn(t *testing.T) {
+	t.Parallel()
+	for strangers, refused := range map[int]bool{0: false, 1: false, 2: true} {
+		s := clean()
+		s.Ended, s.ByVersion, s.MaxSecrets = true, true, 2
+		s.Labels = versions.Labels{Current: "b", Previous: "a"}
+		s.Journal.Secrets = map[string]journal.Entry{"a": {State: journal.Live, IdPSecretID: "a"},
+			"b": {State: journal.Live, IdPSecretID: "b"}}
+		s.Listed = []idp.Secret{{ID: "a", Status: idp.Active}, {ID: "b", Status: idp.Active}}
+		for n := range strangers {
+			s.Listed[n].ID = "somebody's"
+		}
+		if d := rotation.Decide(s); len(d.Refusals) > 0 != refused {
+			t.Errorf("%d of somebody else: %v", strangers, d.Refusals)
+		}
+	}
+}
+
 func TestDecideRefuses(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {

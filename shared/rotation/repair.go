@@ -37,12 +37,28 @@ func (s Snapshot) repair(d *Decision) {
 	if s.ByHand {
 		d.Refusals = append(d.Refusals, s.adviseToStore())
 	}
-	if s.MaxSecrets > 0 && len(s.Listed)-len(s.DeadOfOurs()) >= s.MaxSecrets {
+	if s.MaxSecrets > 0 && s.occupiedByOthers() >= s.MaxSecrets {
 		d.Refusals = append(d.Refusals,
 			fmt.Sprintf("the identity provider holds %d secrets for this client and allows "+
 				"%d, so there is no room for a new one: remove one that nothing uses there (listed: %s)", len(s.Listed),
 				s.MaxSecrets, idList(s.Listed)))
 	}
+}
+
+// occupiedByOthers returns how many of the provider's places a repair's secret cannot have. Where secrets have no ids,
+// the new one may end any of ours: they are refused, or one of them would be the replacement.
+func (s Snapshot) occupiedByOthers() int {
+	n := len(s.Listed)
+	if !s.ByVersion {
+		return n - len(s.DeadOfOurs())
+	}
+	for _, x := range s.Listed {
+		if state := s.Journal.Secrets[x.ID].State; x.ID == s.Labels.Current || state == journal.Live ||
+			state == journal.Kept {
+			n--
+		}
+	}
+	return n
 }
 
 // DeadOfOurs returns the listed secrets that the journal knows as ours and the provider shows as switched off. They may
