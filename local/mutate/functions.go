@@ -664,6 +664,7 @@ var ofTheFunctions = map[string][]fault{
 		{"functions/updatealb/round.go one", `r.over(pause)`, `false`, "it ends with"},
 	},
 	"functions/updatealb TestACallSetsSeveralTargets": {
+		{"functions/updatealb/round.go setAll", `first == nil || failure.KindOf`, `failure.KindOf`, "what never passes"},
 		{"functions/updatealb/round.go newRound", `r.change.Look = r.look`, `_ = r`, "moves while a target is read"},
 		{"functions/updatealb/round.go look", `r.lost = err != nil`, `_ = err`, "read, in a rollback"},
 	},
@@ -728,9 +729,6 @@ var ofTheFunctions = map[string][]fault{
 	"functions/updatealb TestARollbackKnowsTheNamesOfTheNewestConfiguration": {
 		{"functions/updatealb/handler.go prepare", `s.Restores = in.Undo`, ``,
 			"a target that came keeps a secret that goes"},
-	},
-	"functions/updatealb TestACallSetsSeveralTargets": {
-		{"functions/updatealb/round.go setAll", `first == nil || failure.KindOf`, `failure.KindOf`, "what never passes"},
 	},
 	"functions/promotesecret TestAnUndoWithoutAPromotionTakesOnlyThePendingLabelOff": {
 		{"functions/promotesecret/handler.go undo", `labels.Previous == to && j.Secrets`, `j.Secrets`, "the writes were"},
