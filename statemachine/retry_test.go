@@ -89,7 +89,7 @@ func TestEveryTransientFailureIsRetriedByEveryForwardFunction(t *testing.T) {
 // asks the same token endpoint, and a refusal is no throttling.
 func TestWhoThrottlesIsWaitedForLongerThanItAsks(t *testing.T) {
 	t.Parallel()
-	const budget = 7 * 3600 // of a whole rotation, if everything throttles all the time
+	const budget = 8 * 3600 // of a whole rotation, if everything throttles all the time
 	whole := 0.0
 	parse(t).tasks(func(name string, s state, _ bool) {
 		if !strings.HasSuffix(s.Resource, ":lambda:invoke") || slices.Contains(uncaught, name) ||
@@ -99,9 +99,12 @@ func TestWhoThrottlesIsWaitedForLongerThanItAsks(t *testing.T) {
 		}
 		r, least, most := s.retries("Throttled"), 9*60.0, 15*60.0
 		if calls[name].function == "plan" {
-			least, most = 25*60, 30*60
+			least, most = 50*60, 60*60
 		}
-		if whole += r.over(); !slices.Equal(r.ErrorEquals, throttling) || r.over()/2 < least || r.over()/2 > most {
+		if name != "Measure" { // which is no part of a rotation
+			whole += r.over()
+		}
+		if !slices.Equal(r.ErrorEquals, throttling) || r.over()/2 < least || r.over()/2 > most {
 			t.Errorf("%s waits %g s at most for %v: a provider that throttles for minutes ends the rotation", name,
 				r.over(), r.ErrorEquals)
 		}
@@ -255,7 +258,7 @@ var rhythms = map[string]string{
 	"a stop that may be lost":        "after 1 s, then 2 times as long up to 10 s, 4 times, jitter FULL",
 	"a message before a rollback":    "after 1 s, then 1 times as long up to 0 s, 1 times, jitter FULL",
 	"each of ten targets":            "after 1 s, then 1 times as long up to 0 s, 9 times, jitter NONE",
-	"load balancers, of all clients": "after 15 s, then 2 times as long up to 120 s, 30 times, jitter FULL",
+	"load balancers, of all clients": "after 15 s, then 2 times as long up to 240 s, 30 times, jitter FULL",
 	"a provider that throttles":      "after 15 s, then 2 times as long up to 120 s, 12 times, jitter FULL",
 	"what time cannot mend":          "after 10 s, then 2 times as long up to 120 s, 12 times, jitter NONE",
 	"what cannot be undone":          "after 5 s, then 2 times as long up to 300 s, 60 times, jitter FULL",

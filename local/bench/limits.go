@@ -32,6 +32,7 @@ func awsLimits() []limit {
 		{"monitoring", []string{"GetMetricData"}, 50, 50, 400, "ThrottlingException"},
 		{"states", []string{"StartExecution"}, 800, 150, 400, "ThrottlingException"},
 		{"states", []string{"DescribeExecution"}, 250, 10, 400, "ThrottlingException"},
+		{"states", []string{"StopExecution"}, 500, 25, 400, "ThrottlingException"},
 	}
 }
 

@@ -60,10 +60,8 @@ var ofHistories = []struct {
 				`"Next": "RollBack"}`,
 			after: `{"ErrorEquals": ["States.ALL"], "Assign": {"step": "{% $states.context.State.Name %}"}, ` +
 				`"Next": "DisableOldSecret"}`}}},
-	{"nothing is retried", slices.Concat(inEach(forward, `"MaxAttempts": 6`, `"MaxAttempts": 0`),
-		inEach(slices.DeleteFunc(slices.Clone(forward), func(s string) bool { return s == "RediscoverTargets" }),
-			`"IntervalSeconds": 15, "MaxAttempts": 12`, `"IntervalSeconds": 15, "MaxAttempts": 0`),
-		inEach([]string{"RediscoverTargets"}, `"MaxAttempts": 30`, `"MaxAttempts": 0`))},
+	{"nothing is retried", inEach(forward, `"Throttled", "Lambda.TooManyRequestsException"`, `"NotNeeded"`,
+		`"MaxAttempts": 6`, `"MaxAttempts": 0`)},
 	{"the intent to make a secret is not written down", []fault{
 		{where: "functions/createsecret/handler.go intend", before: `return m.Journal.Save(ctx, m.journal)`,
 			after: `return nil`},

@@ -238,6 +238,8 @@ var ofWhatTheyUse = map[string][]fault{
 		{"shared/rotation/repair.go occupiedByOthers", `if !s.ByVersion {`, `if true {`, "0 of somebody else"},
 		{"shared/rotation/repair.go occupiedByOthers", `x.ID == s.Labels.Current || state == journal.Live ||`, `true ||`,
 			"2 of somebody else"},
+		{"shared/rotation/repair.go occupiedByOthers", `!x.Until.After(s.Now)`, `true`, "one ends after 1h"},
+		{"shared/rotation/repair.go occupiedByOthers", `!x.Until.IsZero() &&`, ``, "one ends after 0s"},
 	},
 	"shared/idp/withoutids TestWhatARepairsSecretPushesOutIsTold": {
 		{"shared/idp/withoutids/shifting.go gone", ` && !v.Value.Equal(s.Previous)`, ``, "gone are"},
