@@ -428,7 +428,8 @@ func (r *retirement) remove(ctx context.Context, result string) (string, journal
 		r.tell("The secret of version %s: %v.", r.seen.Version, err)
 		return resultKept, journal.Kept, nil
 	}
-	if errors.Is(err, idp.ErrUnanswered) || failure.Is(err, failure.Unavailable) && !r.Capable.HasIDs() && !r.seen.Pair {
+	lost := failure.Is(err, failure.Unavailable) && !r.Capable.HasIDs() && !r.seen.Pair
+	if lost || errors.Is(err, idp.ErrUnanswered) {
 		return "", "", cmp.Or(r.noteRefusing(ctx, nil), err)
 	}
 	return result, journal.Removed, err

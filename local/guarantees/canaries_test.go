@@ -201,8 +201,8 @@ func TestAJournalThatHasLostASecretSparesNoTarget(t *testing.T) {
 			w.pass(w.Stack.ELB.Spread())
 			for _, u := range w.Stack.EffectiveSecrets(w.clock.Now()) {
 				if u.Secret != w.current() {
-					t.Fatalf("after %s: %s, node %d of %s does not use AWSCURRENT", text(r.Error), text(r.Cause), u.Node,
-						u.RuleARN)
+					t.Fatalf("ended as %s: %s, and node %d of %s does not use AWSCURRENT", text(r.Error),
+						text(r.Cause), u.Node, u.RuleARN)
 				}
 			}
 			w.removeAllBut(w.current())

@@ -400,8 +400,8 @@ func deleteJournal(r *telling, _ int, _ seen) string {
 func (w *world) deleteItem() {
 	w.t.Helper()
 	in := &dynamodb.UpdateItemInput{TableName: aws.String(scenario.JournalTable),
-		Key:                      map[string]ddbtypes.AttributeValue{"client": &ddbtypes.AttributeValueMemberS{Value: w.Config.Name}},
-		ExpressionAttributeNames: map[string]string{}}
+		ExpressionAttributeNames: map[string]string{}, Key: map[string]ddbtypes.AttributeValue{
+			"client": &ddbtypes.AttributeValueMemberS{Value: w.Config.Name}}}
 	var names []string
 	for name := range w.journal() {
 		if alias := fmt.Sprintf("#n%d", len(names)); name != "client" {

@@ -198,7 +198,7 @@ func TestWhatIsMissedLeastMakesRoomFirst(t *testing.T) {
 	}
 }
 
-// Where a new secret pushes out the previous one, ours are no reason against a repair, which knows that they are refused.
+// Where a new secret pushes out the previous one, ours are no reason against a repair: it knows that they are refused.
 func TestARepairHasTheRoomOfOurOwn(t *testing.T) {
 	t.Parallel()
 	for strangers, refused := range map[int]bool{0: false, 1: false, 2: true} {
