@@ -96,7 +96,7 @@ func (p *planning) settle(ctx context.Context) error { return p.WaitUntilSettled
 
 // search finds the targets.
 func (p *planning) search(ctx context.Context) (err error) {
-	if p.found, err = p.Targets(ctx, p.in.Targets); err != nil {
+	if p.found, err = p.Targets(ctx, p.in.Targets, false); err != nil {
 		return err
 	}
 	if err := p.mustBeFew(); err != nil {

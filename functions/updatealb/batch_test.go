@@ -73,6 +73,10 @@ func TestACallSetsSeveralTargets(t *testing.T) {
 				w.Before("DescribeListeners", func() { byHand(w) })
 				throttled(w, "ModifyListener", 1)
 			}},
+		"AWSCURRENT moves while a target is read": {rules: 3, kind: failure.Unavailable,
+			prepare: func(w *fakes.World) { w.Before("DescribeListeners", func() { byHand(w) }) }},
+		"AWSCURRENT moves while a target is read, in a rollback": {rules: 3, undo: true, kind: failure.Unavailable,
+			prepare: func(w *fakes.World) { w.Before("DescribeListeners", func() { byHand(w) }) }},
 		"AWSCURRENT moves in between": {rules: 3, kind: failure.Unavailable, writes: 1,
 			prepare: func(w *fakes.World) { w.Before("ModifyListener", func() { byHand(w) }) }},
 		"AWSCURRENT moves in between, in a rollback": {rules: 3, undo: true, kind: failure.Unavailable, writes: 1,

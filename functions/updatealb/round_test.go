@@ -112,3 +112,24 @@ func TestASlowTargetHasItsTimeInARollback(t *testing.T) {
 		t.Errorf("a target that is slow holds up others, or is not set: %d of %q (%v)", wrote, w.Writes(), err)
 	}
 }
+
+// The waits for a throttled read end before the call does, or nobody hears what the matter was.
+func TestACallEndsBeforeItIsCutOffWhereReadsAreThrottled(t *testing.T) {
+	t.Parallel()
+	for name, rules := range map[string]int{"one target": 0, "ten targets": 9} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			in := rotation.UpdateInput{Targets: several(w, rules), To: rotation.Ref{VersionID: newer}, Round: "1"}
+			for range 200 {
+				w.Fail("DescribeListeners", failure.New(failure.Throttled, "not now"))
+			}
+			began := w.Now
+			wrote, err := tryRound(t, w, in)
+			took := w.Now.Sub(began)
+			if !failure.Is(err, failure.Throttled) || wrote != 0 || took < 40*time.Second || took > 57*time.Second {
+				t.Errorf("after %s and %d writes it ends with %v", took, wrote, err)
+			}
+		})
+	}
+}

@@ -242,10 +242,10 @@ var ofTheFunctions = map[string][]fault{
 			`_ = undo`, "a load balancer that does not exist"},
 	},
 	"functions/plan TestALoadBalancerWhoseTagGoesIsStillATarget": {
-		{"functions/plan/handler.go search", `p.Targets(ctx, p.in.Targets)`,
-			`p.Targets(ctx, nil)`, "TestALoadBalancerWhoseTagGoesIsStillATarget"},
-		{"functions/invocation/invocation.go Targets", `where.Known = known`,
-			`_ = known`, "TestALoadBalancerWhoseTagGoesIsStillATarget"},
+		{"functions/plan/handler.go search", `p.Targets(ctx, p.in.Targets, false)`,
+			`p.Targets(ctx, nil, false)`, "TestALoadBalancerWhoseTagGoesIsStillATarget"},
+		{"functions/invocation/invocation.go Targets", `where.Known, where.Once = known, once`,
+			`where.Once = once`, "TestALoadBalancerWhoseTagGoesIsStillATarget"},
 	},
 	"functions/plan TestARotationIsRefusedWhereTheFormIsNotTheConfiguredOne": {
 		{"functions/plan/handler.go Handle", `p.decide, p.refuse, p.prove, p.proveNew,`,
@@ -656,6 +656,17 @@ var ofTheFunctions = map[string][]fault{
 	},
 	"functions/updatealb TestACallThatIsCutOffHasNotedWhatItSet": {
 		{"functions/updatealb/round.go noteAfter", `15`, `150`, "must write two"},
+	},
+	"functions/updatealb TestACallEndsBeforeItIsCutOffWhereReadsAreThrottled": {
+		{"functions/updatealb/round.go one", `r.over(pause)`, `false`, "it ends with"},
+	},
+	"functions/updatealb TestACallSetsSeveralTargets": {
+		{"functions/updatealb/round.go newRound", `r.change.Look = r.look`, `_ = r`, "moves while a target is read"},
+		{"functions/updatealb/round.go look", `r.lost = err != nil`, `_ = err`, "read, in a rollback"},
+	},
+	"functions/plan TestAMeasurementTellsWhatWillHaveTheNextRotationRefused": {
+		{"functions/plan/measure.go refusedByTargets", `s.Targets(ctx, nil, true)`, `s.Targets(ctx, nil, false)`,
+			"is not looked at"},
 	},
 	"functions/updatealb TestASlowTargetHasItsTimeInARollback": {
 		{"functions/updatealb/round.go order", `append(todo, slow...)`, `append(slow, todo...)`, "holds up others"},

@@ -46,11 +46,15 @@ func (s Snapshot) repair(d *Decision) {
 }
 
 // occupiedByOthers returns how many of the provider's places a repair's secret cannot have. Where secrets have no ids,
-// the new one may end any of ours: they are refused, or one of them would be the replacement.
+// the new one may end any of ours, but only if the provider itself says that one has ended, and with it the client: that
+// the token endpoint refuses them all is no proof, it may be ill, and targets use one of them.
 func (s Snapshot) occupiedByOthers() int {
 	n := len(s.Listed)
 	if !s.ByVersion {
 		return n - len(s.DeadOfOurs())
+	}
+	if !slices.ContainsFunc(s.Listed, func(x idp.Secret) bool { return !x.Until.IsZero() && !x.Until.After(s.Now) }) {
+		return n
 	}
 	for _, x := range s.Listed {
 		if state := s.Journal.Secrets[x.ID].State; x.ID == s.Labels.Current || state == journal.Live ||
