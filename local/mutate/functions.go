@@ -383,9 +383,13 @@ var ofTheFunctions = map[string][]fault{
 			`version == stands || version == in.To.VersionID`, "forward to"},
 	},
 	"functions/promotesecret TestThePromotionOfAnEarlierRotationIsReplaced": {
+		{"functions/promotesecret/handler.go promote", ` || p.To != in.To.VersionID`, ``,
+			"before its grace period is over"},
+		{"functions/promotesecret/handler.go promote", ` || p.Repair != in.Repair`, ``,
+			"before its grace period is over"},
 		{"functions/promotesecret/handler.go promote",
 			`p == nil || p.From != in.From.VersionID || p.To != in.To.VersionID`,
-			`p == nil`, "the grace period ends"},
+			`p == nil`, "before its grace period is over"},
 	},
 	"functions/promotesecret TestWhatIsRefusedMovesNoLabel": {
 		{"functions/promotesecret/handler.go Handle",
@@ -480,6 +484,7 @@ var ofTheFunctions = map[string][]fault{
 			`labels.Current == to &&`, "nobody may have read it"},
 	},
 	"functions/updatealb TestATargetThatAControllerOwnsIsLeftToIt": {
+		{"functions/updatealb/round.go try", ` && !r.change.Undo`, ``, "keeps the secret that goes"},
 		{"functions/updatealb/round.go try", `err != nil || by != ""`, `err != nil`,
 			"want [{Target:orders-alb :443 default Result:follows"},
 	},
@@ -649,6 +654,7 @@ var ofTheFunctions = map[string][]fault{
 			`t.Left && err != nil`, "taken out, throttled"},
 	},
 	"functions/updatealb TestATryLeavesOutWhatItsRoundHasSet": {
+		{"functions/updatealb/round.go order", `r.set[t.Key()] = m.Result`, ``, "is not told"},
 		{"functions/updatealb/round.go key", `r.in.Round, `, ``, "the second try wrote"},
 		{"functions/updatealb/round.go order", `!known || `, `true || !known || `, "the second try wrote"},
 		{"functions/updatealb/round.go order", `!m.Fresh(r.s.Now())`, `false`, "the second try wrote"},
@@ -661,6 +667,7 @@ var ofTheFunctions = map[string][]fault{
 		{"functions/updatealb/round.go one", `r.over(pause)`, `false`, "it ends with"},
 	},
 	"functions/updatealb TestACallSetsSeveralTargets": {
+		{"functions/updatealb/round.go setAll", `first == nil || failure.KindOf`, `failure.KindOf`, "what never passes"},
 		{"functions/updatealb/round.go newRound", `r.change.Look = r.look`, `_ = r`, "moves while a target is read"},
 		{"functions/updatealb/round.go look", `r.lost = err != nil`, `_ = err`, "read, in a rollback"},
 	},
@@ -705,6 +712,11 @@ var ofTheFunctions = map[string][]fault{
 			`s.MustBeInHand(ctx, in.To.VersionID); false`, "nobody knows"},
 	},
 	"functions/updatealb TestWhatFailsIsTold": {
+		{"functions/updatealb/handler.go Handle",
+			`noteGiven(ctx, s, in); err != nil { return rotation.UpdateOutput{}, err }`,
+			`noteGiven(ctx, s, in); err != nil { return rotation.UpdateOutput{}, nil }`, "counts as set"},
+		{"functions/updatealb/handler.go Handle", `in.Targets); err != nil { return rotation.UpdateOutput{}, err }`,
+			`in.Targets); err != nil { return rotation.UpdateOutput{}, nil }`, "counts as set"},
 		{"functions/invocation/aged.go MustBeProven", `s.Common.Execution, proof); err != nil {`,
 			`s.Common.Execution, proof); false {`, "a call that failed is taken for an answer"},
 	},
@@ -720,5 +732,19 @@ var ofTheFunctions = map[string][]fault{
 	"functions/updatealb TestARollbackKnowsTheNamesOfTheNewestConfiguration": {
 		{"functions/updatealb/handler.go prepare", `s.Restores = in.Undo`, ``,
 			"a target that came keeps a secret that goes"},
+	},
+	"functions/promotesecret TestAnUndoWithoutAPromotionTakesOnlyThePendingLabelOff": {
+		{"functions/promotesecret/handler.go undo", `labels.Previous == to && j.Secrets`, `j.Secrets`, "the writes were"},
+	},
+	"functions/promotesecret TestWhatFailsIsTold": {
+		{"functions/promotesecret/handler.go undo",
+			`if used || follows { if err := s.Journal.Save(ctx, j); err != nil { return err`,
+			`if used || follows { if err := s.Journal.Save(ctx, j); err != nil { return nil`, "taken for an answer"},
+	},
+	"functions/invocation TestAVersionIsReadInTheFormInWhichItWasStored": {
+		{"functions/invocation/reading.go public", `return err == nil && `, `return err == nil && false && `,
+			"would be written to targets"},
+		{"functions/invocation/reading.go form", `strings.ToLower(key)`, `key`, "would be written to targets"},
+		{"functions/invocation/reading.go form", `if len(keys) == 1 {`, `if len(keys) > 0 {`, "got error"},
 	},
 }

@@ -301,7 +301,7 @@ var ofTheStateMachine = map[string][]fault{
 		{"DisableOldSecret", `"MaxDelaySeconds": 120`, `"MaxDelaySeconds": 1200`,
 			"as a provider that throttles"},
 		{"ReloadClient", `"BackoffRate": 2`, `"BackoffRate": 1`,
-			"as AWS"},
+			"as parameters"},
 		{"AcquireLock", `"JitterStrategy": "FULL"`, `"JitterStrategy": "NONE"`,
 			"as AWS"},
 		{"SetSecret", `"MaxAttempts": 9`, `"MaxAttempts": 2`, "as each of ten targets"},
