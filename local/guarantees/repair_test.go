@@ -355,14 +355,14 @@ func TestASecretOfOursThatLivesTakesThePlaceOfADeadOne(t *testing.T) {
 	}
 }
 
-// Keycloak refuses the rotated secret with the current one, whatever its own end. So nothing is accepted that a rollback
-// could go back to, and a repair has room for a new one: what it pushes out is refused.
+// Keycloak refuses the rotated secret with the current one, whatever its own end. So nothing is accepted that a
+// rollback could go back to, and a repair has room for a new one: what it pushes out is refused.
 func TestASecretThatEndsAtKeycloakEndsThePreviousOneToo(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		stopAt, endAt string
 		fails         bool // TestSecret
-		left          int  // what the next rotation has to remove: Keycloak's current secret lives again beside the new one
+		left          int  // for the next rotation: Keycloak's current secret lives again beside the new one
 	}{
 		"the new one, stopped in the grace period":  {stopAt: "GracePeriod"},
 		"the new one, stopped before its promotion": {stopAt: "AwaitSpread", left: 1},
