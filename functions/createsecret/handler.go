@@ -395,6 +395,12 @@ func (m *maker) close(ctx context.Context, made idp.Created) error {
 	if m.Capable.ReusesKept() {
 		m.forgetKept(nil) // it gave its place to the new one
 	}
+	for _, id := range made.Ended { // where secrets have no ids, the version's stands for it
+		if e := m.journal.Secrets[id]; e.State == journal.Live {
+			e.State, e.At = journal.Removed, m.Now()
+			m.journal.Secrets[id] = e
+		}
+	}
 	return m.save(ctx, func(e *journal.Entry) {
 		e.State, e.IdPSecretID, e.ClientID, e.Asked, e.Undone = journal.Live, made.ID, made.ClientID, time.Time{},
 			time.Time{}

@@ -78,7 +78,7 @@ func TestAnEarlierConfigurationCountsWhileItsSecretMayBeThere(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			found, err := s.Targets(t.Context(), nil)
+			found, err := s.Targets(t.Context(), nil, false)
 			if c.kind != "" {
 				fakes.Failed(t, err, c.kind, "not now")
 				return

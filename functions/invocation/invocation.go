@@ -307,12 +307,13 @@ func (s *Invocation) endpoints(clientID string) []probe.Endpoint {
 
 // Targets searches the configured load balancers for the client's targets, and those of the targets found before
 // (known): a load balancer that left the configuration, or lost its tag, still has the secret that was put on it.
-func (s *Invocation) Targets(ctx context.Context, known []rotation.Target) (alb.Found, error) {
+// once is as in alb.Where.
+func (s *Invocation) Targets(ctx context.Context, known []rotation.Target, once bool) (alb.Found, error) {
 	where, want, err := s.scope(ctx)
 	if err != nil {
 		return alb.Found{}, err
 	}
-	where.Known = known
+	where.Known, where.Once = known, once
 	return s.Balancers.Targets(ctx, where, want)
 }
 

@@ -59,6 +59,25 @@ func (s *Invocation) FollowedAt(ctx context.Context, delay time.Duration) (time.
 	return s.journal.FollowedAt(labels.Current, delay), err
 }
 
+// Within is a context that ends after d. Its deadline is by the function's clock, as that of a call is.
+func (s *Invocation) Within(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	deadline := s.Now().Add(d)
+	if of, ok := ctx.Deadline(); ok && of.Before(deadline) {
+		deadline = of
+	}
+	ctx, cancel := context.WithTimeout(ctx, d)
+	return within{ctx, deadline}, cancel
+}
+
+// within is a context with its deadline by another clock than the machine's.
+type within struct {
+	context.Context
+	deadline time.Time
+}
+
+// Deadline implements context.Context.
+func (w within) Deadline() (time.Time, bool) { return w.deadline, true }
+
 func (s *Invocation) waitSinceLastWrite(ctx context.Context, wait time.Duration) error {
 	for began := s.Now(); s.journal.Left(s.Now(), wait) > 0; {
 		if s.Now().Sub(began) >= longestWait || s.Sleep(ctx, betweenLooks) != nil {

@@ -94,9 +94,18 @@ func (p *planning) checkCurrent(ctx context.Context) error {
 // settle waits until no former owner's late write of a target can come after the writes decided here.
 func (p *planning) settle(ctx context.Context) error { return p.WaitUntilSettled(ctx, 0) }
 
+// toProve is the time that a repair's plan needs after its search besides what any needs: that a secret is refused is
+// proven in a minute and a half where no other is accepted.
+const toProve = 75 * time.Second
+
 // search finds the targets.
 func (p *planning) search(ctx context.Context) (err error) {
-	if p.found, err = p.Targets(ctx, p.in.Targets); err != nil {
+	if end, ok := ctx.Deadline(); ok && p.in.Action == rotation.PlanDecide && p.request.Repair {
+		var cancel context.CancelFunc
+		ctx, cancel = p.Within(ctx, end.Sub(p.Now())-toProve)
+		defer cancel()
+	}
+	if p.found, err = p.Targets(ctx, p.in.Targets, false); err != nil {
 		return err
 	}
 	if err := p.mustBeFew(); err != nil {

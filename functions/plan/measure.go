@@ -140,7 +140,7 @@ func refusedByForm(ctx context.Context, s *invocation.Invocation, current string
 // refusedByTargets says why the next rotation would be refused because of the load balancers' rules, so that people
 // hear of it before it is due; nil if it would not be, or if that cannot be told now.
 func refusedByTargets(ctx context.Context, s *invocation.Invocation) []string {
-	found, err := s.Targets(ctx, nil)
+	found, err := s.Targets(ctx, nil, true)
 	refusals := found.Refusals
 	switch {
 	case err != nil && failure.KindOf(err).Transient():

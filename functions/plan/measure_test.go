@@ -163,6 +163,10 @@ func TestAMeasurementTellsWhatWillHaveTheNextRotationRefused(t *testing.T) {
 		"no listener or rule ") {
 		t.Fatalf("that there is nothing to rotate is not told: %+v (%v)", p.Measured, err)
 	}
+	w.Wire.Fail("DescribeListeners", failure.New(failure.Throttled, "slow down")) // nobody measures again today
+	if p, err = makePlan(w, measured); err != nil || p.Measured.RotationRefused == "" {
+		t.Fatalf("what is throttled for a moment is not looked at: %+v (%v)", p.Measured, err)
+	}
 	w.Wire.Fail("DescribeListeners", failure.New(failure.AccessDenied, "not authorized"))
 	if p, err = makePlan(w, measured); err != nil || !strings.Contains(p.Measured.RotationRefused, "not authorized") {
 		t.Fatalf("that load balancers cannot be read is not told: %+v (%v)", p.Measured, err)

@@ -1,9 +1,13 @@
 package plan_test
 
 import (
+	"context"
+	"encoding/json"
 	"testing"
+	"time"
 
 	"alboidc.internal/functions/internal/fakes"
+	"alboidc.internal/functions/plan"
 	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/rotation"
 	"alboidc.internal/shared/secret"
@@ -56,5 +60,34 @@ func TestOnlyADeadSecretIsRepaired(t *testing.T) {
 					p.Action, err)
 			}
 		})
+	}
+}
+
+// lasting is the context of a call that ends at a time of the world's clock.
+type lasting struct {
+	context.Context
+	end time.Time
+}
+
+func (l lasting) Deadline() (time.Time, bool) { return l.end, true }
+
+// A refusal that no other secret helps to prove takes a minute and a half. A search that waits for throttled reads
+// leaves that, or it would end as Throttled no more, and be tried a few times only.
+func TestTheSearchOfARepairLeavesTimeForTheProof(t *testing.T) {
+	t.Parallel()
+	const lasts, repair = 150 * time.Second, `{"client":"orders-web","repair":true}`
+	for throttled, want := range map[int]failure.Kind{20: "", 60: failure.Throttled, 200: failure.Throttled} {
+		w, _ := newWorld(t)
+		w.Tokens.Judge(func(secret.Value, bool) (int, string) { return 401, "invalid_client" })
+		for range throttled {
+			w.Fail("DescribeRules", failure.New(failure.Throttled, "not now"))
+		}
+		began := w.Now
+		p, err := plan.Handler{Deps: w.Deps()}.Handle(lasting{t.Context(), w.Now.Add(lasts)}, rotation.PlanInput{
+			Common: w.Common(), Action: rotation.PlanDecide, Request: json.RawMessage(repair)})
+		if took := w.Now.Sub(began); (err != nil) != (want != "") || err != nil && !failure.Is(err, want) ||
+			err == nil && p.Action != rotation.Repair || took > lasts || err != nil && took > lasts-100*time.Second {
+			t.Errorf("after %d throttled reads and %s the plan is to %q (%v)", throttled, took, p.Action, err)
+		}
 	}
 }

@@ -264,18 +264,25 @@ func TestFollowersHaveTheirTimeWhateverTheCallSays(t *testing.T) {
 
 func TestThePromotionOfAnEarlierRotationIsReplaced(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	j := w.Journal.Get()
-	j.Promotion = &journal.Promotion{From: oldest, To: older, PreviousBefore: "version-ancient",
-		At: w.Now.Add(-9 * grace), GraceUntil: w.Now.Add(-8 * grace)}
-	w.Journal.Set(j)
-	until, err := promote(w)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if p := w.Journal.Get().Promotion; until != rotation.Timestamp(w.Now.Add(grace)) || p.PreviousBefore != oldest ||
-		p.To != newer {
-		t.Errorf("the grace period ends %s, the journal holds %+v", until, p)
+	for name, p := range map[string]journal.Promotion{
+		"of the version in use":               {From: oldest, To: older},
+		"of another new version, rolled back": {From: older, To: "version-ancient"},
+		"of a repair to the same version":     {From: older, To: newer, Repair: true},
+	} {
+		w := newWorld(t)
+		j := w.Journal.Get()
+		p.PreviousBefore, p.At, p.GraceUntil = "version-ancient", w.Now.Add(-9*grace), w.Now.Add(-8*grace)
+		j.Promotion = &p
+		w.Journal.Set(j)
+		until, err := promote(w)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p := w.Journal.Get().Promotion; until != rotation.Timestamp(w.Now.Add(grace)) ||
+			p.PreviousBefore != oldest || p.To != newer {
+			t.Errorf("%s: the old secret goes before its grace period is over, at %s; the journal holds %+v", name,
+				until, p)
+		}
 	}
 }
 
@@ -344,6 +351,11 @@ func TestAnUndoCutAtAnyWriteIsCompletedByARepeat(t *testing.T) {
 func TestAnUndoWithoutAPromotionTakesOnlyThePendingLabelOff(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
+	j := w.Journal.Get()
+	e := j.Secrets[newer]
+	e.Unused = true // so it stays: nobody who reads AWSCURRENT has to be waited for before it goes
+	j.Secrets[newer] = e
+	w.Journal.Set(j)
 	wasUndone(t, w)
 	wrote(t, w, "AWSPENDING version-new>")
 }
@@ -458,6 +470,7 @@ func TestWhatFailsIsTold(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		undo, promoted bool
+		byHand         bool   // a person made the new one AWSCURRENT, which the journal does not know
 		again          string // what is stored again as AWSCURRENT
 		ago            time.Duration
 	}{
@@ -468,6 +481,7 @@ func TestWhatFailsIsTold(t *testing.T) {
 		"undo, long after the proof":            {undo: true, promoted: true, ago: time.Hour},
 		"undo, and the new one is stored again": {undo: true, promoted: true, again: newer},
 		"undo, and the old one is stored again": {undo: true, again: older},
+		"undo what a person has promoted":       {undo: true, byHand: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -484,6 +498,13 @@ func TestWhatFailsIsTold(t *testing.T) {
 						t.Fatal(err)
 					}
 					w.Secrets.SetLabel("AWSPENDING", newer)
+				}
+				if c.byHand {
+					j := w.Journal.Get()
+					j.Secrets[newer] = journal.Entry{State: journal.Live, IdPSecretID: "mem-2", Unused: true}
+					w.Journal.Set(j)
+					w.Secrets.SetLabel("AWSCURRENT", newer)
+					w.Secrets.SetLabel("AWSPREVIOUS", older)
 				}
 				if c.again != "" {
 					w.Secrets.Add("version-again", w.Secrets.Value(c.again), "AWSCURRENT")

@@ -7,6 +7,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -183,7 +185,7 @@ func (r *retirement) look(ctx context.Context) (err error) {
 		}
 	}
 	s := r.refreshEntries()
-	if s.Action == rotation.RetireDelete {
+	if s.Action == rotation.RetireDelete && !r.hasAsked() {
 		err := r.MustAccept(ctx, s.Keep, "the secret that stays")
 		if r.anyway = r.mayGoAnyway(err); err != nil && !r.anyway {
 			return err
@@ -194,6 +196,12 @@ func (r *retirement) look(ctx context.Context) (err error) {
 	}
 	r.seen.Same, r.seen.Told, err = r.Same(ctx, s.Version, s.Keep)
 	return err
+}
+
+// hasAsked reports whether the list has just proven that the secret that stays is accepted: a pair's does, by the token
+// endpoint.
+func (r *retirement) hasAsked() bool {
+	return r.seen.Pair && slices.ContainsFunc(r.seen.Listed, func(x idp.Secret) bool { return x.ID == r.seen.Keep })
 }
 
 // mustKeep says why what a repair gives up must not go; "" if it can. The repair knows no secret that is accepted, so
@@ -392,11 +400,12 @@ func (r *retirement) refusing() *journal.Refusing {
 	return e.Refusing
 }
 
-// goesOn reports whether an earlier call had the secret removed, and no time left to prove that it is refused. In that
-// proof the secret that stays is asked about before anything rests on an answer.
+// goesOn reports whether an earlier call had the secret removed, and no time left to prove that it is refused; or that
+// it told a registration of a pair to end it, and got no answer. In that proof the secret that stays is asked about
+// before anything rests on an answer; if it fails, because the secret is accepted, the next call removes it.
 func (r *retirement) goesOn() bool {
 	p := r.refusing()
-	return p != nil && p.Seen != nil
+	return p != nil && (p.Seen != nil || r.seen.Pair)
 }
 
 // noteMissing writes down since when the secret is missing, and has the call come again.
@@ -419,7 +428,8 @@ func (r *retirement) remove(ctx context.Context, result string) (string, journal
 		r.tell("The secret of version %s: %v.", r.seen.Version, err)
 		return resultKept, journal.Kept, nil
 	}
-	if failure.Is(err, failure.Unavailable) && !r.Capable.HasIDs() && !r.seen.Pair {
+	lost := failure.Is(err, failure.Unavailable) && !r.Capable.HasIDs() && !r.seen.Pair
+	if lost || errors.Is(err, idp.ErrUnanswered) {
 		return "", "", cmp.Or(r.noteRefusing(ctx, nil), err)
 	}
 	return result, journal.Removed, err
@@ -499,7 +509,7 @@ func (r *retirement) tellInterruption(began time.Time) {
 func (r *retirement) mustRefuse(ctx context.Context) error {
 	entry, seen := r.journal.Secrets[r.seen.Version], map[string]int{}
 	if r.goesOn() {
-		seen = entry.Refusing.Seen
+		maps.Copy(seen, entry.Refusing.Seen)
 	}
 	err := r.MustRefuse(ctx, r.seen.Version, r.seen.Keep, "was removed", seen)
 	switch {

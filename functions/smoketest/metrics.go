@@ -116,7 +116,7 @@ func (t *tester) findUntested(ctx context.Context, balancers []string) []string 
 	if len(t.passed) == 0 || t.Balancers == nil {
 		return balancers
 	}
-	ctx, cancel := context.WithTimeout(ctx, nameTimeout)
+	ctx, cancel := t.Within(ctx, nameTimeout)
 	defer cancel()
 	dns, err := t.Balancers.DNSNames(ctx, balancers)
 	if err != nil {

@@ -68,11 +68,24 @@ func TestACallSetsSeveralTargets(t *testing.T) {
 				w.Fail("ModifyListener", failure.New(failure.AccessDenied, "never"))
 				throttled(w, "ModifyRule", 5)
 			}},
+		"what passes by itself counts, also before another": {rules: 1, undo: true, kind: failure.Throttled,
+			prepare: func(w *fakes.World) {
+				throttled(w, "ModifyListener", 5)
+				w.Fail("ModifyRule", failure.New(failure.AccessDenied, "never"))
+			}},
+		"what never passes is not forgotten": {rules: 1, undo: true, kind: failure.AccessDenied, writes: 1,
+			prepare: func(w *fakes.World) {
+				w.Fail("ModifyListener", failure.New(failure.AccessDenied, "never"))
+			}},
 		"AWSCURRENT moves while throttled, in a rollback": {rules: 3, undo: true, kind: failure.Unavailable,
 			prepare: func(w *fakes.World) {
 				w.Before("DescribeListeners", func() { byHand(w) })
 				throttled(w, "ModifyListener", 1)
 			}},
+		"AWSCURRENT moves while a target is read": {rules: 3, kind: failure.Unavailable,
+			prepare: func(w *fakes.World) { w.Before("DescribeListeners", func() { byHand(w) }) }},
+		"AWSCURRENT moves while a target is read, in a rollback": {rules: 3, undo: true, kind: failure.Unavailable,
+			prepare: func(w *fakes.World) { w.Before("DescribeListeners", func() { byHand(w) }) }},
 		"AWSCURRENT moves in between": {rules: 3, kind: failure.Unavailable, writes: 1,
 			prepare: func(w *fakes.World) { w.Before("ModifyListener", func() { byHand(w) }) }},
 		"AWSCURRENT moves in between, in a rollback": {rules: 3, undo: true, kind: failure.Unavailable, writes: 1,

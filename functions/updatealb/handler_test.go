@@ -35,10 +35,13 @@ func newWorld(t *testing.T) *fakes.World {
 }
 
 func update(w *fakes.World, version string) (rotation.UpdateOutput, error) {
+	return set(w, version, false)
+}
+
+func set(w *fakes.World, version string, undo bool) (rotation.UpdateOutput, error) {
 	return fakes.Call(w, updatealb.Handler{Deps: w.Deps()}.Handle,
-		rotation.UpdateInput{Common: w.Common(), Targets: []rotation.Target{target},
-			To:     rotation.Ref{VersionID: version},
-			Proven: rotation.Timestamp(w.Now)})
+		rotation.UpdateInput{Common: w.Common(), Targets: []rotation.Target{target}, Undo: undo,
+			To: rotation.Ref{VersionID: version}, Proven: rotation.Timestamp(w.Now)})
 }
 
 // answers fails unless the call was a success with this result.
@@ -96,6 +99,10 @@ func TestATargetThatAControllerOwnsIsLeftToIt(t *testing.T) {
 	answers(t, got, err, "follows")
 	if len(w.Writes()) != before {
 		t.Errorf("the writes were %q", w.Writes())
+	}
+	// a rollback puts the old secret back there too, before the new one goes
+	if got, err = set(w, fakes.Old, true); err != nil || w.ALB.Secret() == value {
+		t.Errorf("a controller's target keeps the secret that goes: %+v (%v)", got, err)
 	}
 	w.ALB.Remove()
 	got, err = update(w, newer)
@@ -232,16 +239,45 @@ func TestWhatIsRefusedLeavesTheTargetAsItIs(t *testing.T) {
 
 func TestWhatFailsIsTold(t *testing.T) {
 	t.Parallel()
-	for name, ago := range map[string]time.Duration{"proven just now": 0, "proven long ago": time.Hour} {
+	for name, c := range map[string]struct {
+		ago         time.Duration
+		noted, undo bool // the journal notes which targets have the new secret
+	}{
+		"proven just now":        {},
+		"proven long ago":        {ago: time.Hour},
+		"which targets is noted": {noted: true},
+		"a rollback":             {noted: true, undo: true},
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			from, to := fakes.Old, newer
+			if c.undo {
+				from, to = newer, fakes.Old
+			}
 			fakes.FailuresAreTold(t, func(t *testing.T) *fakes.World {
 				w := newWorld(t)
 				accepts(w, true, true)
-				w.Secrets.Add("version-again", w.Secrets.Value(fakes.Old), "AWSCURRENT")
+				if !c.noted {
+					w.Secrets.Add("version-again", w.Secrets.Value(fakes.Old), "AWSCURRENT")
+					return w
+				}
+				j := journal.Journal{Secrets: map[string]journal.Entry{fakes.Old: {State: journal.Live},
+					newer: {State: journal.Live, Unused: true}}}
+				if j.Keep(newer, fakes.Old); c.undo {
+					j.Give(newer, target.Key())
+				}
+				w.Journal.Set(j)
 				return w
 			}, func(w *fakes.World) error {
-				return updateProven(w, newer, rotation.Timestamp(w.Now.Add(-ago)))
+				d := w.Deps()
+				d.Registrations = nil // as it is deployed
+				got, err := fakes.Call(w, updatealb.Handler{Deps: d}.Handle, rotation.UpdateInput{Common: w.Common(),
+					Targets: []rotation.Target{target}, From: rotation.Ref{VersionID: from},
+					To: rotation.Ref{VersionID: to}, Undo: c.undo, Proven: rotation.Timestamp(w.Now.Add(-c.ago))})
+				if err == nil && got.Result != "updated" {
+					t.Errorf("a target that keeps its secret counts as set: %q", got.Result)
+				}
+				return err
 			})
 		})
 	}

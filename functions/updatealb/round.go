@@ -63,11 +63,14 @@ type round struct {
 	read *alb.Read
 	// has says, in a rollback, whether a target may have the secret that goes; nil if any may.
 	has func(target string) bool
+	// lost: a look at AWSCURRENT has failed.
+	lost bool
 }
 
 func newRound(s *invocation.Invocation, in rotation.UpdateInput, change alb.Change) *round {
 	r := &round{s: s, in: in, change: change, set: map[string]string{}, marks: map[string]journal.Mark{},
 		began: s.Now(), patience: patience}
+	r.change.Look = r.look
 	if len(in.Targets) == 1 { // the state machine's retries are enough
 		r.patience = 0
 	}
@@ -173,21 +176,31 @@ func (r *round) one(ctx context.Context, t rotation.Target, after int) (ends boo
 	}
 	began := r.s.Now()
 	for pause := time.Second; ; pause *= 2 {
-		if err := r.s.LookAgainAfter(ctx, looked); err != nil {
+		if err := r.look(ctx); err != nil {
 			return true, err
 		}
 		result, err := r.try(ctx, t, after)
+		if r.lost {
+			return true, err
+		}
 		if err == nil {
 			r.set[t.Key()], r.progress = result, true
 			r.marks[r.key(t)] = journal.Mark{Result: result, At: r.s.Now().UTC()}
 			r.longest = max(r.longest, r.s.Now().Sub(began))
 			return false, nil
 		}
-		if !failure.Is(err, failure.Throttled) || r.patience < pause || r.s.Sleep(ctx, pause) != nil {
+		if !failure.Is(err, failure.Throttled) || r.patience < pause || r.over(pause) || r.s.Sleep(ctx, pause) != nil {
 			return false, err
 		}
 		r.patience -= pause
 	}
+}
+
+// look fails if AWSCURRENT has moved.
+func (r *round) look(ctx context.Context) error {
+	err := r.s.LookAgainAfter(ctx, looked)
+	r.lost = err != nil
+	return err
 }
 
 // try makes one attempt on one target. If that takes longer than it may, it is marked as slow, and has its whole time
@@ -198,7 +211,7 @@ func (r *round) try(ctx context.Context, t rotation.Target, after int) (result s
 		now := r.s.Now()
 		limit = limit.Add(-time.Duration(after) * shareOf(limit.Sub(now), after))
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, limit.Sub(now))
+		ctx, cancel = r.s.Within(ctx, limit.Sub(now))
 		defer cancel()
 	}
 	// what came to a controller since it got the new secret is put back, since that may go before the controller comes

@@ -2,6 +2,7 @@ package updatealb_test
 
 import (
 	"context"
+	"slices"
 	"testing"
 	"time"
 
@@ -33,8 +34,9 @@ func tryRound(t *testing.T, w *fakes.World, in rotation.UpdateInput) (wrote int,
 	in.Common, in.From, in.Proven = w.Common(), rotation.Ref{VersionID: fakes.Old}, rotation.Timestamp(w.Now)
 	in.Common.State = "SetTargetSecret"
 	out, err := updatealb.Handler{Deps: w.Deps()}.Handle(minute{t.Context(), w.Now.Add(time.Minute)}, in)
-	if err == nil && len(out.Targets) != len(in.Targets) {
-		t.Errorf("it answers for %d targets of %d", len(out.Targets), len(in.Targets))
+	if open := func(u rotation.Updated) bool { return u.Result != "updated" }; err == nil &&
+		(len(out.Targets) != len(in.Targets) || slices.ContainsFunc(out.Targets, open)) {
+		t.Errorf("what an earlier try set is not told: %+v of %d targets", out.Targets, len(in.Targets))
 	}
 	return len(w.Writes()) - before, err
 }
@@ -110,5 +112,26 @@ func TestASlowTargetHasItsTimeInARollback(t *testing.T) {
 	in.Targets = targets // one more, which comes first
 	if wrote, err := tryRound(t, w, in); err != nil || wrote != 2 || w.Writes()[4] != "ModifyListener" {
 		t.Errorf("a target that is slow holds up others, or is not set: %d of %q (%v)", wrote, w.Writes(), err)
+	}
+}
+
+// The waits for a throttled read end before the call does, or nobody hears what the matter was.
+func TestACallEndsBeforeItIsCutOffWhereReadsAreThrottled(t *testing.T) {
+	t.Parallel()
+	for name, rules := range map[string]int{"one target": 0, "ten targets": 9} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			in := rotation.UpdateInput{Targets: several(w, rules), To: rotation.Ref{VersionID: newer}, Round: "1"}
+			for range 200 {
+				w.Fail("DescribeListeners", failure.New(failure.Throttled, "not now"))
+			}
+			began := w.Now
+			wrote, err := tryRound(t, w, in)
+			took := w.Now.Sub(began)
+			if !failure.Is(err, failure.Throttled) || wrote != 0 || took < 40*time.Second || took > 57*time.Second {
+				t.Errorf("after %s and %d writes it ends with %v", took, wrote, err)
+			}
+		})
 	}
 }

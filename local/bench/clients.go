@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -28,15 +29,23 @@ func Clients(ctx context.Context, n int, okta bool) ([]Row, error) {
 		return nil, err
 	}
 	defer w.close()
-	ends, err := w.rotateAll(ctx, w.names)
+	executions, err := w.startAll(ctx, "")
 	if err != nil {
 		return nil, err
+	}
+	ends, others, err := w.waitAll(ctx, executions)
+	if err != nil {
+		return nil, err
+	}
+	for _, other := range others {
+		_, _ = fmt.Fprintln(os.Stderr, other)
 	}
 	w.gate.mu.Lock()
 	defer w.gate.mu.Unlock()
 	took := w.clock.Now().Sub(w.began) - grace
-	return w.rows(group, n-ends[asl.Succeeded],
+	return w.rows(group, n-ends[succeeded],
 		Row{group, "throttled requests", float64(w.gate.throttled), "", nil, false},
+		Row{group, "functions at once", float64(w.gate.most), "", nil, false},
 		Row{group, "time until the last has ended, without its grace period", took.Minutes(), "min", nil, false}), nil
 }
 
@@ -73,7 +82,8 @@ func (c *crowd) fill(ctx context.Context, n int, limits []limit, prepare func(*w
 			return err
 		}
 	}
-	c.clock.Advance(c.Stack.ELB.Spread())
+	// A context ends by the machine's clock, which must not come to the deadline of a call before the virtual one.
+	c.clock.Advance(24 * time.Hour)
 	c.gate = newGate(c.clock.Now, limits)
 	c.mu.Lock()
 	c.hooks = append(c.hooks, c.gate.hear)
@@ -124,12 +134,12 @@ func (w *world) refusals() func() int {
 	return func() int { count(""); mu.Lock(); defer mu.Unlock(); return n }
 }
 
-// rotateAll starts an execution for each client and waits for all. It returns how many ended in which way.
-func (w *world) rotateAll(ctx context.Context, names []string) (map[asl.Status]int, error) {
+// startAll starts an execution for each client, whose input has more (", FIELD: VALUE").
+func (c *crowd) startAll(ctx context.Context, more string) ([]string, error) {
 	var executions []string
-	for _, name := range names {
+	for _, name := range c.names {
 		for {
-			execution, err := w.start(ctx, `{"client": "`+name+`"}`)
+			execution, err := c.start(ctx, `{"client": "`+name+`"`+more+`}`)
 			if err == nil {
 				executions = append(executions, execution)
 				break
@@ -137,18 +147,29 @@ func (w *world) rotateAll(ctx context.Context, names []string) (map[asl.Status]i
 			if !strings.Contains(err.Error(), "Throttling") {
 				return nil, err
 			}
-			w.clock.Pass(time.Second)
+			c.clock.Pass(time.Second)
 		}
 	}
-	ends := map[asl.Status]int{}
-	for _, execution := range executions {
-		r, err := w.Stack.StepFunctions.Wait(ctx, execution)
-		if err != nil {
-			return nil, err
-		}
-		if ends[r.Status]++; r.Status != asl.Succeeded {
-			_, _ = fmt.Fprintf(os.Stderr, "%s: %s: %.200s\n", execution, aws.ToString(r.Error), aws.ToString(r.Cause))
-		}
-	}
-	return ends, nil
+	return executions, nil
 }
+
+// waitAll waits for executions and returns how many ended in which way: SUCCEEDED, or the error's name. others says why
+// those that did not succeed ended so.
+func (c *crowd) waitAll(ctx context.Context, executions []string) (ends map[string]int, others []string, err error) {
+	ends = map[string]int{}
+	for _, execution := range executions {
+		r, err := c.Stack.StepFunctions.Wait(ctx, execution)
+		if err != nil {
+			return nil, nil, err
+		}
+		if r.Status == asl.Succeeded {
+			ends[succeeded]++
+			continue
+		}
+		ends[cmp.Or(aws.ToString(r.Error), string(r.Status))]++
+		others = append(others, fmt.Sprintf("%s: %s: %.300s", execution, aws.ToString(r.Error), aws.ToString(r.Cause)))
+	}
+	return ends, others, nil
+}
+
+const succeeded = string(asl.Succeeded)

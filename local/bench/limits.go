@@ -32,6 +32,7 @@ func awsLimits() []limit {
 		{"monitoring", []string{"GetMetricData"}, 50, 50, 400, "ThrottlingException"},
 		{"states", []string{"StartExecution"}, 800, 150, 400, "ThrottlingException"},
 		{"states", []string{"DescribeExecution"}, 250, 10, 400, "ThrottlingException"},
+		{"states", []string{"StopExecution"}, 500, 25, 400, "ThrottlingException"},
 	}
 }
 
@@ -51,6 +52,7 @@ type gate struct {
 	left      []float64
 	since     []time.Time
 	running   int // functions
+	most      int // of them at once
 	throttled int
 }
 
@@ -72,6 +74,7 @@ func (g *gate) judge(service, operation string) fault.Outcome {
 			return fault.Outcome{Refuse: true, Status: 429, Code: "TooManyRequestsException"}
 		}
 		g.running++
+		g.most = max(g.most, g.running)
 		return fault.Outcome{}
 	}
 	for i, l := range g.limits {

@@ -172,6 +172,46 @@ func TestAFailureOnCanariesIsTold(t *testing.T) {
 
 // A stop while only canaries have the new secret: the next execution leaves the others alone, an emergency sets them
 // only for its own secret, and a redrive goes on.
+// A journal that has lost what it knew of a secret does not show that no target was given it: its item was edited, or
+// deleted. What is left at the provider is a stranger's from then on.
+func TestAJournalThatHasLostASecretSparesNoTarget(t *testing.T) {
+	t.Parallel()
+	for name, lose := range map[string]func(w *world) asl.Result{
+		"the entry, and a redrive": func(w *world) asl.Result {
+			w.when("AwaitSpread", w.stop)
+			_, execution := w.rotate(plain)
+			w.journalText(func(string) string { return "{}" })
+			w.failing("PromoteSecret")
+			r := w.redrive(execution)
+			w.Stack.Faults.Clear()
+			return r
+		},
+		"the item, and another execution": func(w *world) asl.Result {
+			w.when("AwaitSpread", w.stop)
+			w.rotate(plain)
+			w.deleteItem()
+			r, _ := w.rotate(plain)
+			return r
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, canaried)
+			r := lose(w)
+			w.pass(w.Stack.ELB.Spread())
+			for _, u := range w.Stack.EffectiveSecrets(w.clock.Now()) {
+				if u.Secret != w.current() {
+					t.Fatalf("ended as %s: %s, and node %d of %s does not use AWSCURRENT", text(r.Error),
+						text(r.Cause), u.Node, u.RuleARN)
+				}
+			}
+			w.removeAllBut(w.current())
+			w.mustRotate()
+			w.atRest()
+		})
+	}
+}
+
 func TestAStopInTheCanariesPhaseConverges(t *testing.T) {
 	t.Parallel()
 	for _, state := range []string{"SetSecret", "SetTargetSecret", "AwaitCanarySpread", "TestCanaries"} {

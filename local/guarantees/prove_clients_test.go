@@ -1,6 +1,7 @@
 package guarantees_test
 
 import (
+	"slices"
 	"time"
 
 	"alboidc.internal/shared/awstest/sts"
@@ -10,7 +11,7 @@ import (
 var dies = &kind{name: "AWSCURRENT dies at the provider", weight: 4, before: true, any: true, fits: mortal,
 	do: func(r *telling, _ int, _ seen) string {
 		if r.padded || r.slow || !r.accepts(r.current()) ||
-			r.world.dead != "" && r.used(r.world.dead) {
+			slices.ContainsFunc(r.world.dead, r.used) {
 			return ""
 		}
 		r.revoke()

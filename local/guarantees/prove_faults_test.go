@@ -261,7 +261,7 @@ func redriveEarlier(r *telling, n int, _ seen) string {
 }
 
 func (r *telling) startOther(input string) string {
-	if input == emergency && !r.accepts(r.current()) && r.world.dead != "" {
+	if input == emergency && !r.accepts(r.current()) && len(r.world.dead) > 0 {
 		return "" // people repair that first
 	}
 	r.mu.Lock()

@@ -121,7 +121,7 @@ func (r *telling) finish() {
 	for _, mend := range slices.Backward(mends) {
 		mend()
 	}
-	if r.world.dead != "" && r.accepts(r.current()) && !r.Config.IsPair() {
+	if len(r.world.dead) > 0 && r.accepts(r.current()) && !r.Config.IsPair() {
 		r.removeSecret(strangers) // what came into the place of a dead one, if anything did
 	}
 }
@@ -168,7 +168,7 @@ func (r *telling) nameCurrent(name string) asl.Result {
 // repairDead does what people do who find that AWSCURRENT is dead: they start a repair, and remove what nobody else
 // may.
 func (r *telling) repairDead(name string) {
-	if r.world.dead == "" {
+	if len(r.world.dead) == 0 {
 		return
 	}
 	if !r.accepts(r.current()) {

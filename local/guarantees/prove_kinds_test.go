@@ -390,15 +390,35 @@ func (r *telling) writeTarget(n int, value string) string {
 
 // deleteJournal takes away what the journal knows of the client, between executions: what is in use is imported again.
 func deleteJournal(r *telling, _ int, _ seen) string {
-	if r.labels()["AWSPENDING"] != "" {
+	// of several secrets nothing tells then which one is in use, and a person has to name it
+	if r.labels()["AWSPENDING"] != "" || len(r.Stack.IdP.Store().Secrets(r.ClientID)) != 1 {
 		return ""
 	}
-	if _, err := dynamodb.NewFromConfig(r.Stack.AWS(scenario.Home)).DeleteItem(context.Background(),
-		&dynamodb.DeleteItemInput{TableName: aws.String(scenario.JournalTable), Key: map[string]ddbtypes.AttributeValue{
-			"client": &ddbtypes.AttributeValueMemberS{Value: r.Config.Name}}}); err != nil {
-		return ""
-	}
+	r.deleteItem()
 	return "somebody deletes the client's item in the journal"
+}
+
+// deleteItem takes everything out of the client's item in the journal, which reads as none then. Deleting it is not
+// imitated, as nothing here does that.
+func (w *world) deleteItem() {
+	w.t.Helper()
+	in := &dynamodb.UpdateItemInput{TableName: aws.String(scenario.JournalTable),
+		ExpressionAttributeNames: map[string]string{}, Key: map[string]ddbtypes.AttributeValue{
+			"client": &ddbtypes.AttributeValueMemberS{Value: w.Config.Name}}}
+	var names []string
+	for name := range w.journal() {
+		if alias := fmt.Sprintf("#n%d", len(names)); name != "client" {
+			in.ExpressionAttributeNames[alias] = name
+			names = append(names, alias)
+		}
+	}
+	if len(names) == 0 {
+		return
+	}
+	in.UpdateExpression = aws.String("REMOVE " + strings.Join(names, ", "))
+	if _, err := dynamodb.NewFromConfig(w.Stack.AWS(scenario.Home)).UpdateItem(context.Background(), in); err != nil {
+		w.t.Fatal(err)
+	}
 }
 
 // addBalancer makes a load balancer with AWSCURRENT, and then adds it to the configuration.

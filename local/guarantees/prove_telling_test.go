@@ -261,7 +261,7 @@ func (r *telling) begin(c chapter, atRest bool) {
 			r.fire(e, seen{})
 		}
 	}
-	r.doomed = c.input != repair && r.world.dead != "" && !r.accepts(r.current())
+	r.doomed = c.input != repair && len(r.world.dead) > 0 && !r.accepts(r.current())
 }
 
 // arm makes what belongs to a chapter's execution due. r.mu is held.

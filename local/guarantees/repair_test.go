@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"alboidc.internal/local/asl"
+	"alboidc.internal/local/scenario"
 	"alboidc.internal/shared/config"
 	"alboidc.internal/shared/fault"
 	"alboidc.internal/shared/idp/idptest/clients"
@@ -21,13 +22,35 @@ const repair = `{"client": "orders-web", "repair": true}`
 // revoke ends AWSCURRENT at the identity provider by another hand. From then on it must not be written anywhere.
 func (w *world) revoke() {
 	w.t.Helper()
-	value := w.current()
+	store, value := w.Stack.IdP.Store(), w.current()
 	w.revoked(value)
 	for _, clientID := range w.Config.ClientIDs() {
-		if id, ok := w.Stack.IdP.Store().Match(clientID, value, w.clock.Now()); ok {
-			w.end(clientID, id)
+		id, ok := store.Match(clientID, value, w.clock.Now())
+		if !ok {
+			continue
+		}
+		if all := store.Secrets(clientID); w.endsWhole() && all[len(all)-1].ID == id {
+			w.revoked(w.acceptedAs(clientID)...)
+		}
+		w.end(clientID, id)
+	}
+}
+
+// endsWhole: with the current secret the identity provider ends the client, and its other secrets.
+func (w *world) endsWhole() bool { return w.Stack.Vendor == "keycloak" && !w.Config.IsPair() }
+
+// acceptedAs are the stored secrets that the identity provider accepts of a client id.
+func (w *world) acceptedAs(clientID string) (values []string) {
+	_, stored, err := w.Stack.SecretsManager.Snapshot(scenario.Home, w.SecretARN)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for _, value := range secretsIn(stored) {
+		if w.Stack.IdP.Store().Accepts(clientID, value, w.clock.Now()) && !slices.Contains(values, value) {
+			values = append(values, value)
 		}
 	}
+	return values
 }
 
 // setStatus switches a secret on or off at the identity provider.
@@ -40,19 +63,23 @@ func (w *world) setStatus(id string, status clients.Status) {
 	}
 }
 
-// revoked tells the watch that a value is about to end by another hand. A rotation after a repair that was stopped may
+// revoked tells the watch that values are about to end by another hand. A rotation after a repair that was stopped may
 // put it back where it lives again: Keycloak brings an expired secret back as the previous one.
-func (w *world) revoked(value string) {
+func (w *world) revoked(values ...string) {
 	w.mu.Lock()
-	w.dead, w.mended, w.left = value, false, false
+	w.dead, w.mended, w.left = values, false, false
 	w.mu.Unlock()
 	w.Stack.Faults.Observe(func(service, operation, text string) {
-		if service == "elasticloadbalancing" && strings.HasPrefix(operation, "Modify") &&
-			strings.Contains(text, value) && !slices.ContainsFunc(w.followed, func(arn string) bool {
-			return strings.Contains(text, url.QueryEscape(arn)) || strings.Contains(text, arn)
-		}) {
-			if _, lives := w.Stack.IdP.Store().Match(w.ClientID, value, w.clock.Now()); !lives {
-				w.t.Errorf("a target gets the dead secret")
+		if service != "elasticloadbalancing" || !strings.HasPrefix(operation, "Modify") ||
+			slices.ContainsFunc(w.followed, func(arn string) bool {
+				return strings.Contains(text, url.QueryEscape(arn)) || strings.Contains(text, arn)
+			}) {
+			return
+		}
+		for _, value := range values {
+			if _, lives := w.Stack.IdP.Store().Match(w.ClientID, value, w.clock.Now()); !lives &&
+				strings.Contains(text, value) {
+				w.t.Errorf("a target gets a dead secret")
 			}
 		}
 	})
@@ -298,24 +325,20 @@ func TestASecretOfOursThatLivesTakesThePlaceOfADeadOne(t *testing.T) {
 	for name, c := range map[string]struct {
 		prepare func(w *world)
 		takes   string // the label that it has before
-		vendor  string // Okta, if it does not matter
 	}{
-		"AWSPENDING, not on targets yet":    {interrupted("SetSecret", (*world).revoke), "AWSPENDING", ""},
-		"AWSPENDING, on every target":       {interrupted("AwaitSpread", (*world).revoke), "AWSPENDING", ""},
-		"AWSPREVIOUS":                       {interrupted("GracePeriod", (*world).revoke), "AWSPREVIOUS", ""},
-		"AWSPREVIOUS, and there is no room": {interrupted("GracePeriod", off), "AWSPREVIOUS", ""},
-		// an update there replaces what has ended by a secret that nobody knows; a real server would refuse AWSPREVIOUS
-		// until then, which is not imitated
-		"AWSPREVIOUS, at Keycloak": {interrupted("GracePeriod", (*world).revoke), "AWSPREVIOUS", "keycloak"},
+		"AWSPENDING, not on targets yet":    {interrupted("SetSecret", (*world).revoke), "AWSPENDING"},
+		"AWSPENDING, on every target":       {interrupted("AwaitSpread", (*world).revoke), "AWSPENDING"},
+		"AWSPREVIOUS":                       {interrupted("GracePeriod", (*world).revoke), "AWSPREVIOUS"},
+		"AWSPREVIOUS, and there is no room": {interrupted("GracePeriod", off), "AWSPREVIOUS"},
 		"a stranger's beside a dead one": {func(w *world) {
 			w.mustRotate()
 			off(w)
 			w.addSecret("a-secret-of-somebody-else-0123456789abcdefghij")
-		}, "", ""},
+		}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorldOf(t, cmp.Or(c.vendor, "okta"), usual(), quick)
+			w := newWorld(t, quick)
 			c.prepare(w)
 			want := w.value(w.labels()[cmp.Or(c.takes, "AWSCURRENT")])
 			w.mustRepair()
@@ -329,6 +352,68 @@ func TestASecretOfOursThatLivesTakesThePlaceOfADeadOne(t *testing.T) {
 			w.mustRotate()
 			w.atRest()
 		})
+	}
+}
+
+// Keycloak refuses the rotated secret with the current one, whatever its own end. So nothing is accepted that a
+// rollback could go back to, and a repair has room for a new one: what it pushes out is refused.
+func TestASecretThatEndsAtKeycloakEndsThePreviousOneToo(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		stopAt, endAt string
+		fails         bool // TestSecret
+		left          int  // for the next rotation: Keycloak's current secret lives again beside the new one
+	}{
+		"the new one, stopped in the grace period":  {stopAt: "GracePeriod"},
+		"the new one, stopped before its promotion": {stopAt: "AwaitSpread", left: 1},
+		"the new one, in the grace period":          {endAt: "GracePeriod"},
+		"the new one, in a rollback":                {endAt: "Quiesce", fails: true},
+		"the new one, when it is off every target":  {endAt: "RemoveNewSecret", fails: true, left: 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorldOf(t, "keycloak", usual(), quick)
+			w.mustRotate()
+			if c.fails {
+				w.failing("TestSecret")
+			}
+			if c.stopAt != "" {
+				w.when(c.stopAt, w.stop)
+				w.rotate(plain)
+				w.endClient()
+			} else {
+				w.when(c.endAt, func(string) { w.endClient() })
+				if r, execution := w.rotate(plain); r.Status != asl.Failed {
+					t.Errorf("ended as %s: %v", r.Status, w.path(execution))
+				}
+			}
+			w.Stack.Faults.Clear()
+			start, count := w.changes()
+			start()
+			if r, execution := w.rotate(plain); r.Status != asl.Failed || count() > 0 {
+				t.Errorf("a rotation ended as %s after %d writes: %v", r.Status, count(), w.path(execution))
+			}
+			w.mustRepair()
+			if now := w.acceptedAs(w.ClientID); len(now) != 1+c.left || !slices.Contains(now, w.current()) {
+				t.Errorf("after a repair %d stored secrets are accepted", len(now))
+			}
+			if c.left == 0 {
+				w.atRest()
+			}
+			w.mustRotate()
+			w.atRest()
+		})
+	}
+}
+
+// endClient ends Keycloak's current secret, and with it every other.
+func (w *world) endClient() {
+	w.t.Helper()
+	w.revoked(w.acceptedAs(w.ClientID)...)
+	all := w.Stack.IdP.Store().Secrets(w.ClientID)
+	w.end(w.ClientID, all[len(all)-1].ID)
+	if now := w.acceptedAs(w.ClientID); len(now) > 0 {
+		w.t.Errorf("%d stored secrets are accepted", len(now))
 	}
 }
 

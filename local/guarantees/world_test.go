@@ -59,8 +59,9 @@ type world struct {
 	// tolerant: logins fail now, as the client's configuration allows.
 	tolerant  bool
 	tolerated int
-	// dead was revoked by another hand. Nodes may use it until mended, and AWSCURRENT hold it until it has once left.
-	dead         string
+	// dead are what was revoked by another hand. Nodes may use them until mended, and AWSCURRENT hold one until it has
+	// once left.
+	dead         []string
 	mended, left bool
 	// padded: a person has stored AWSCURRENT with something around it, which is theirs to put right.
 	padded bool
@@ -189,14 +190,14 @@ func (w *world) check(when string) {
 	now := w.clock.Now()
 	store := w.Stack.IdP.Store()
 	for _, u := range w.Stack.SecretsInUse(w.seen, now) {
-		if !store.Accepts(u.ClientID, u.Secret, now) && (w.dead == "" || u.Secret != w.dead ||
+		if !store.Accepts(u.ClientID, u.Secret, now) && (!slices.Contains(w.dead, u.Secret) ||
 			w.mended && !slices.Contains(w.followed, cmp.Or(u.RuleARN, u.ListenerARN))) {
 			w.violate("G1 %s: node %d of %s uses a secret that the identity provider refuses", when, u.Node, u.RuleARN+
 				u.ListenerARN)
 		}
 	}
 	for _, app := range w.apps {
-		if id, value := app.Uses(); value.Reveal() != w.dead &&
+		if id, value := app.Uses(); !slices.Contains(w.dead, value.Reveal()) &&
 			!store.Accepts(cmp.Or(id, w.ClientID), value.Reveal(), now) {
 			w.violate("G1 %s: an application that follows AWSCURRENT uses a secret that the identity provider refuses",
 				when)
@@ -213,7 +214,7 @@ func (w *world) check(when string) {
 	if w.padded {
 		current = strings.Trim(current, " \n\"\ufeff")
 	}
-	if w.left = w.left || w.dead != "" && current != w.dead; w.dead != "" && !w.left {
+	if w.left = w.left || !slices.Contains(w.dead, current); len(w.dead) > 0 && !w.left {
 		return
 	}
 	if !slices.ContainsFunc(w.Config.ClientIDs(), func(id string) bool { return store.Accepts(id, current, now) }) {

@@ -210,35 +210,43 @@ func (w *keycloakWorld) answers(t *testing.T) {
 // ends: what can be done about a client whose current secret the policy has ended. That is when the attribute says.
 func (w *keycloakWorld) ends(t *testing.T) {
 	w.noted.note(t, "a secret that has ended")
-	for name, act := range map[string]func(context.Context, *keycloak.Client, secret.Value) (secret.Value, error){
-		"the one before is put back": func(ctx context.Context, c *keycloak.Client, first secret.Value) (secret.Value,
+	for name, c := range map[string]struct {
+		act func(context.Context, *keycloak.Client, secret.Value) (secret.Value, error)
+		// again: what ended is accepted once more, as the rotated one; what that was is gone.
+		again bool
+	}{
+		"the one before is put back": {func(ctx context.Context, c *keycloak.Client, first secret.Value) (secret.Value,
 			error) {
 			return first, c.Restore(ctx, first)
-		},
-		"a new one is made": func(ctx context.Context, c *keycloak.Client, _ secret.Value) (secret.Value, error) {
+		}, false},
+		"a new one is made": {func(ctx context.Context, c *keycloak.Client, _ secret.Value) (secret.Value, error) {
 			return c.ShiftEnded(ctx)
-		},
+		}, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			x := w.of(t, w.covered)
 			id, first := w.client(t, w.covered)
-			c, v := x.registration(t, id, x.client(t)).(*keycloak.Client), x.vendor(t, id)
-			if _, err := c.Shift(t.Context()); err != nil {
+			k, v := x.registration(t, id, x.client(t)).(*keycloak.Client), x.vendor(t, id)
+			ended, err := k.Shift(t.Context())
+			if err != nil {
 				t.Fatal(err)
 			}
-			before, err := c.Traits(t.Context())
+			before, err := k.Traits(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}
 			at := w.end(t, v, id)
-			want, err := act(t.Context(), c, first)
+			want, err := c.act(t.Context(), k, first)
 			if err != nil {
 				t.Fatal(err)
 			}
-			s, err := c.Slots(t.Context())
+			s, err := k.Slots(t.Context())
 			if err != nil || !s.Current.Equal(want) || !s.CurrentUntil.After(at) || !v.accepts(id, want) {
 				t.Errorf("another secret is the current one, until %s (%v)", s.CurrentUntil, err)
+			}
+			if v.accepts(id, ended) != c.again || v.accepts(id, first) == c.again {
+				t.Errorf("what ended is accepted: %t, the one before: %t", !c.again, c.again)
 			}
 			if after, err := x.registration(t, id, x.client(t)).(*keycloak.Client).Traits(t.Context()); err != nil ||
 				!maps.Equal(before, after) {

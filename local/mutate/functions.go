@@ -80,7 +80,7 @@ var ofTheFunctions = map[string][]fault{
 		{"functions/invocation/given.go Given", `labels.Current != stays`, `labels.Current == ""`,
 			"while_the_secret"},
 		{"functions/invocation/given.go Given", `!known && `, `known && `, "never_made"},
-		{"functions/invocation/given.go Given", ` && labels.Previous != goes`, ``, "was_AWSCURRENT"},
+		{"functions/invocation/given.go Given", `err != nil || stored`, `err != nil`, "the_journal_has_lost_it"},
 		{"functions/invocation/given.go Given", ` && rotation.CountCanaries(targets) > 0`, ``, "without_canaries"},
 	},
 	"functions/smoketest TestCanariesAreTestedByTheirTestsWhenTheyHaveTheSecret": {
@@ -184,10 +184,13 @@ var ofTheFunctions = map[string][]fault{
 	},
 	"local/guarantees TestASlowTokenEndpointEndsNoRotation": {
 		{"functions/retiresecret/handler.go refusing", `e.Refusing == nil ||`, `true ||`, "ended as"},
+		{"functions/retiresecret/handler.go look", `s.Action == rotation.RetireDelete && !r.hasAsked()`,
+			`s.Action == rotation.RetireDelete`, "ended as"},
 	},
 	"local/guarantees TestALostRemovalAtASlowTokenEndpointIsRepeated": {
 		{"functions/retiresecret/handler.go remove", `return "", "", cmp.Or(r.noteRefusing(ctx, nil), err)`,
 			`return "", "", err`, "ended as"},
+		{"functions/retiresecret/handler.go goesOn", ` || r.seen.Pair`, ``, "ended as"},
 	},
 	"functions/invocation TestAShownValueProvesASecretWithoutAProbe": {
 		{"functions/invocation/lost.go FindLost", `!c.Value.IsZero() && c.Value.Equal(value)`,
@@ -238,11 +241,15 @@ var ofTheFunctions = map[string][]fault{
 		{"functions/plan/handler.go mustStillBeOurs", `refusals = found.Drifted`,
 			`_ = undo`, "a load balancer that does not exist"},
 	},
+	"functions/plan TestTheSearchOfARepairLeavesTimeForTheProof": {
+		{"functions/plan/handler.go search", `p.in.Action == rotation.PlanDecide && p.request.Repair`, `false`,
+			"after 60 throttled reads"},
+	},
 	"functions/plan TestALoadBalancerWhoseTagGoesIsStillATarget": {
-		{"functions/plan/handler.go search", `p.Targets(ctx, p.in.Targets)`,
-			`p.Targets(ctx, nil)`, "TestALoadBalancerWhoseTagGoesIsStillATarget"},
-		{"functions/invocation/invocation.go Targets", `where.Known = known`,
-			`_ = known`, "TestALoadBalancerWhoseTagGoesIsStillATarget"},
+		{"functions/plan/handler.go search", `p.Targets(ctx, p.in.Targets, false)`,
+			`p.Targets(ctx, nil, false)`, "TestALoadBalancerWhoseTagGoesIsStillATarget"},
+		{"functions/invocation/invocation.go Targets", `where.Known, where.Once = known, once`,
+			`where.Once = once`, "TestALoadBalancerWhoseTagGoesIsStillATarget"},
 	},
 	"functions/plan TestARotationIsRefusedWhereTheFormIsNotTheConfiguredOne": {
 		{"functions/plan/handler.go Handle", `p.decide, p.refuse, p.prove, p.proveNew,`,
@@ -380,9 +387,13 @@ var ofTheFunctions = map[string][]fault{
 			`version == stands || version == in.To.VersionID`, "forward to"},
 	},
 	"functions/promotesecret TestThePromotionOfAnEarlierRotationIsReplaced": {
+		{"functions/promotesecret/handler.go promote", ` || p.To != in.To.VersionID`, ``,
+			"before its grace period is over"},
+		{"functions/promotesecret/handler.go promote", ` || p.Repair != in.Repair`, ``,
+			"before its grace period is over"},
 		{"functions/promotesecret/handler.go promote",
 			`p == nil || p.From != in.From.VersionID || p.To != in.To.VersionID`,
-			`p == nil`, "the grace period ends"},
+			`p == nil`, "before its grace period is over"},
 	},
 	"functions/promotesecret TestWhatIsRefusedMovesNoLabel": {
 		{"functions/promotesecret/handler.go Handle",
@@ -477,6 +488,7 @@ var ofTheFunctions = map[string][]fault{
 			`labels.Current == to &&`, "nobody may have read it"},
 	},
 	"functions/updatealb TestATargetThatAControllerOwnsIsLeftToIt": {
+		{"functions/updatealb/round.go try", ` && !r.change.Undo`, ``, "keeps the secret that goes"},
 		{"functions/updatealb/round.go try", `err != nil || by != ""`, `err != nil`,
 			"want [{Target:orders-alb :443 default Result:follows"},
 	},
@@ -564,8 +576,8 @@ var ofTheFunctions = map[string][]fault{
 			`r.refreshEntries(); return r, nil`, "disable: one and the same version"},
 		{"functions/retiresecret/handler.go resolveCurrent", `err := mustStay(r.seen); err != nil`,
 			`err := mustStay(r.seen); false`, "disable: the secret that is current"},
-		{"functions/retiresecret/handler.go look", `if s.Action == rotation.RetireDelete {`,
-			`if false {`, "delete: while the secret that stays is not accepted"},
+		{"functions/retiresecret/handler.go look", `s.Action == rotation.RetireDelete && !r.hasAsked()`,
+			`false`, "delete: while the secret that stays is not accepted"},
 		{"functions/retiresecret/handler.go disable",
 			`if err := r.MustAccept(ctx, r.seen.Keep, "the secret that stays"); err != nil {`,
 			`if err := error(nil); err != nil {`, "disable: while the secret that stays is not accepted"},
@@ -646,6 +658,7 @@ var ofTheFunctions = map[string][]fault{
 			`t.Left && err != nil`, "taken out, throttled"},
 	},
 	"functions/updatealb TestATryLeavesOutWhatItsRoundHasSet": {
+		{"functions/updatealb/round.go order", `r.set[t.Key()] = m.Result`, ``, "is not told"},
 		{"functions/updatealb/round.go key", `r.in.Round, `, ``, "the second try wrote"},
 		{"functions/updatealb/round.go order", `!known || `, `true || !known || `, "the second try wrote"},
 		{"functions/updatealb/round.go order", `!m.Fresh(r.s.Now())`, `false`, "the second try wrote"},
@@ -653,6 +666,18 @@ var ofTheFunctions = map[string][]fault{
 	},
 	"functions/updatealb TestACallThatIsCutOffHasNotedWhatItSet": {
 		{"functions/updatealb/round.go noteAfter", `15`, `150`, "must write two"},
+	},
+	"functions/updatealb TestACallEndsBeforeItIsCutOffWhereReadsAreThrottled": {
+		{"functions/updatealb/round.go one", `r.over(pause)`, `false`, "it ends with"},
+	},
+	"functions/updatealb TestACallSetsSeveralTargets": {
+		{"functions/updatealb/round.go setAll", `first == nil || failure.KindOf`, `failure.KindOf`, "what never passes"},
+		{"functions/updatealb/round.go newRound", `r.change.Look = r.look`, `_ = r`, "moves while a target is read"},
+		{"functions/updatealb/round.go look", `r.lost = err != nil`, `_ = err`, "read, in a rollback"},
+	},
+	"functions/plan TestAMeasurementTellsWhatWillHaveTheNextRotationRefused": {
+		{"functions/plan/measure.go refusedByTargets", `s.Targets(ctx, nil, true)`, `s.Targets(ctx, nil, false)`,
+			"is not looked at"},
 	},
 	"functions/updatealb TestASlowTargetHasItsTimeInARollback": {
 		{"functions/updatealb/round.go order", `append(todo, slow...)`, `append(slow, todo...)`, "holds up others"},
@@ -691,6 +716,11 @@ var ofTheFunctions = map[string][]fault{
 			`s.MustBeInHand(ctx, in.To.VersionID); false`, "nobody knows"},
 	},
 	"functions/updatealb TestWhatFailsIsTold": {
+		{"functions/updatealb/handler.go Handle",
+			`noteGiven(ctx, s, in); err != nil { return rotation.UpdateOutput{}, err }`,
+			`noteGiven(ctx, s, in); err != nil { return rotation.UpdateOutput{}, nil }`, "counts as set"},
+		{"functions/updatealb/handler.go Handle", `in.Targets); err != nil { return rotation.UpdateOutput{}, err }`,
+			`in.Targets); err != nil { return rotation.UpdateOutput{}, nil }`, "counts as set"},
 		{"functions/invocation/aged.go MustBeProven", `s.Common.Execution, proof); err != nil {`,
 			`s.Common.Execution, proof); false {`, "a call that failed is taken for an answer"},
 	},
@@ -706,5 +736,19 @@ var ofTheFunctions = map[string][]fault{
 	"functions/updatealb TestARollbackKnowsTheNamesOfTheNewestConfiguration": {
 		{"functions/updatealb/handler.go prepare", `s.Restores = in.Undo`, ``,
 			"a target that came keeps a secret that goes"},
+	},
+	"functions/promotesecret TestAnUndoWithoutAPromotionTakesOnlyThePendingLabelOff": {
+		{"functions/promotesecret/handler.go undo", `labels.Previous == to && j.Secrets`, `j.Secrets`, "the writes were"},
+	},
+	"functions/promotesecret TestWhatFailsIsTold": {
+		{"functions/promotesecret/handler.go undo",
+			`if used || follows { if err := s.Journal.Save(ctx, j); err != nil { return err`,
+			`if used || follows { if err := s.Journal.Save(ctx, j); err != nil { return nil`, "taken for an answer"},
+	},
+	"functions/invocation TestAVersionIsReadInTheFormInWhichItWasStored": {
+		{"functions/invocation/reading.go public", `return err == nil && `, `return err == nil && false && `,
+			"would be written to targets"},
+		{"functions/invocation/reading.go form", `strings.ToLower(key)`, `key`, "would be written to targets"},
+		{"functions/invocation/reading.go form", `if len(keys) == 1 {`, `if len(keys) > 0 {`, "got error"},
 	},
 }

@@ -60,8 +60,8 @@ var ofHistories = []struct {
 				`"Next": "RollBack"}`,
 			after: `{"ErrorEquals": ["States.ALL"], "Assign": {"step": "{% $states.context.State.Name %}"}, ` +
 				`"Next": "DisableOldSecret"}`}}},
-	{"nothing is retried", inEach(forward, `"IntervalSeconds": 15, "MaxAttempts": 12`,
-		`"IntervalSeconds": 15, "MaxAttempts": 0`, `"MaxAttempts": 6`, `"MaxAttempts": 0`)},
+	{"nothing is retried", inEach(forward, `"Throttled", "Lambda.TooManyRequestsException"`, `"NotNeeded"`,
+		`"MaxAttempts": 6`, `"MaxAttempts": 0`)},
 	{"the intent to make a secret is not written down", []fault{
 		{where: "functions/createsecret/handler.go intend", before: `return m.Journal.Save(ctx, m.journal)`,
 			after: `return nil`},

@@ -4,7 +4,7 @@ package mutate
 // that speak to a provider, followers of AWSCURRENT, and of repairs.
 var ofOthersHelp = map[string][]fault{
 	"shared/clientcredentials TestAnAssertionIsSignedForFiveMinutes": {
-		{"shared/clientcredentials/kms.go sign", `types.MessageTypeDigest`, `types.MessageTypeRaw`, "by KMS"},
+		{"shared/clientcredentials/kms.go sign", `types.MessageTypeDigest`, `types.MessageTypeRaw`, "KMS: "},
 		{"shared/clientcredentials/kms.go sign", `if algorithm != ES256 {`, `if true {`, "by a curve at KMS"},
 		{"shared/clientcredentials/kms.go Algorithms", `types.SigningAlgorithmSpecRsassaPkcs1V15Sha256`,
 			`types.SigningAlgorithmSpecRsassaPssSha256`, "by KMS"},

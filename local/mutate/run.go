@@ -65,27 +65,31 @@ func (r *Runner) Run(ctx context.Context, faults []Fault, done func(Result)) err
 	if r.batch, err = r.plantTogether(ctx, faults); err != nil {
 		return err
 	}
-	next := make(chan Fault)
+	jobs := make(chan func())
 	var workers sync.WaitGroup
 	for range r.Workers {
 		workers.Go(func() {
-			for f := range next {
-				began := time.Now()
-				result := r.plant(ctx, f)
-				result.Seconds = time.Since(began).Seconds()
-				r.mu.Lock()
-				done(result)
-				r.mu.Unlock()
+			for do := range jobs {
+				if ctx.Err() == nil {
+					do()
+				}
 			}
 		})
 	}
-	for _, f := range faults {
-		if ctx.Err() != nil {
-			break
-		}
-		next <- f
+	for pkg := range r.batch.tests { // all first: nobody waits then for the tests that another compiles
+		jobs <- func() { _, _ = r.all(ctx, pkg) }
 	}
-	close(next)
+	for _, f := range faults {
+		jobs <- func() {
+			began := time.Now()
+			result := r.plant(ctx, f)
+			result.Seconds = time.Since(began).Seconds()
+			r.mu.Lock()
+			done(result)
+			r.mu.Unlock()
+		}
+	}
+	close(jobs)
 	workers.Wait()
 	return ctx.Err()
 }
@@ -152,8 +156,9 @@ func (f Fault) tests() string {
 
 // binary compiles the fault's test so that a variable of the environment plants it, or else with it, in dir.
 func (r *Runner) binary(ctx context.Context, f Fault, dir string) (path, variable string, err error) {
-	if n, together := r.batch.numbers[f]; together {
-		path, err = r.all(ctx, f.Package)
+	path, err = r.all(ctx, f.Package)
+	n, together := r.batch.numbers[f]
+	if err != nil || together {
 		return path, fmt.Sprintf("%s=%d", chosen, n), err
 	}
 	content, err := f.Planted(r.Root)
@@ -165,8 +170,7 @@ func (r *Runner) binary(ctx context.Context, f Fault, dir string) (path, variabl
 		return "", "", err
 	}
 	if f.ofADefinition() {
-		path, err = r.all(ctx, f.Package)
-		return path, f.variable() + "=" + file, err
+		return path, f.variable() + "=" + file, nil
 	}
 	list, err := writeOverlay(dir, map[string]string{filepath.Join(r.Root, f.File): file})
 	if err != nil {

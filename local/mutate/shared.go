@@ -28,6 +28,22 @@ var ofWhatTheyUse = map[string][]fault{
 			"marked"},
 		{"shared/config/canaries.go CanaryTests", `!marked && !c.IsPair()`, `!marked`, "a pair"},
 	},
+	"shared/alb TestASearchThatHasReadSomethingWaits": {
+		{"shared/alb/patient.go pause", `if !p.begun.Load() {`, `if false {`, "nothing read yet"},
+		{"shared/alb/patient.go repeat", `p.patience.begun.Store(true)`, `_ = p`, "for a while"},
+		{"shared/alb/patient.go pause", `wait+p.reserve`, `wait`, "longer than the call may last"},
+		{"shared/alb/patient.go pause", `longestPause - rand.N(longestPause/2)`, `rand.N(longestPause/2)`, "for a while"},
+		{"shared/alb/discover.go Targets", `p.begun.Store(where.Once)`, `_ = where`, "nobody repeats"},
+	},
+	"shared/alb TestATargetWhoseReadsAreThrottledIsWaitedFor": {
+		{"shared/alb/set.go SetSecret", `b.waits(spare)`, `(&patience{Balancers: b, reserve: spare})`, "for a while"},
+	},
+	"shared/alb TestATargetIsLookedAtBetweenTheReadAndTheWrite": {
+		{"shared/alb/set.go set", `if c.Look != nil {`, `if false {`, "it looks after"},
+	},
+	"shared/alb TestWhoOwnsATargetIsAskedPatiently": {
+		{"shared/alb/owners.go Owner", `b.waits(spare)`, `(&patience{Balancers: b, reserve: spare})`, "it ends with"},
+	},
 	"shared/alb TestAFailedReadIsNotGone": {
 		{"shared/alb/set.go read", `if missing(err) {`, `if err != nil {`, "TestAFailedReadIsNotGone"},
 	},
@@ -217,6 +233,20 @@ var ofWhatTheyUse = map[string][]fault{
 		{"shared/rotation/repair.go DeadOfOurs", `cmp.Compare(rank[a], rank[b])`, `0`, "they go in the order"},
 		{"shared/rotation/repair.go DeadOfOurs", `x.Status == idp.Disabled &&`, `(x.Status == idp.Disabled || true) &&`,
 			"they go in the order"},
+	},
+	"shared/rotation TestARepairHasTheRoomOfOurOwn": {
+		{"shared/rotation/repair.go occupiedByOthers", `if !s.ByVersion {`, `if true {`, "0 of somebody else"},
+		{"shared/rotation/repair.go occupiedByOthers", `x.ID == s.Labels.Current || state == journal.Live ||`, `true ||`,
+			"2 of somebody else"},
+		{"shared/rotation/repair.go occupiedByOthers", `!x.Until.After(s.Now)`, `true`, "one ends after 1h"},
+		{"shared/rotation/repair.go occupiedByOthers", `!x.Until.IsZero() &&`, ``, "one ends after 0s"},
+	},
+	"shared/idp/withoutids TestWhatARepairsSecretPushesOutIsTold": {
+		{"shared/idp/withoutids/shifting.go gone", ` && !v.Value.Equal(s.Previous)`, ``, "gone are"},
+	},
+	"local/guarantees TestASecretThatEndsAtKeycloakEndsThePreviousOneToo": {
+		{"functions/createsecret/handler.go close", `if e := m.journal.Secrets[id]; e.State == journal.Live {`,
+			`if e := m.journal.Secrets[id]; false {`, "the journal holds version"},
 	},
 	"shared/rotation TestDecide": {
 		{"shared/rotation/decide.go Decide",

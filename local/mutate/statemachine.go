@@ -280,7 +280,9 @@ var ofTheStateMachine = map[string][]fault{
 		{"SetSecret", `[$targets[(canary = true) = $canaries]]`, `$targets`, "touched though they have the right one"},
 	},
 	"TestWhoThrottlesIsWaitedForLongerThanItAsks": {
-		{"Plan", `"MaxDelaySeconds": 120`, `"MaxDelaySeconds": 10`, "ends the rotation"},
+		{"Plan", `"MaxDelaySeconds": 240`, `"MaxDelaySeconds": 10`, "ends the rotation"},
+		{"RediscoverTargets", `"MaxAttempts": 30`, `"MaxAttempts": 12`, "ends the rotation"},
+		{"CreateSecret", `"Throttled", "Lambda.TooManyRequestsException"`, `"Throttled"`, "ends the rotation"},
 	},
 	"TestTheMostTargetsFitIntoAHistory": {
 		{"ReassertOldSecret", `$partition($targets, 10)`, `$partition($targets, 1)`, "ends with the lock held"},
@@ -299,7 +301,7 @@ var ofTheStateMachine = map[string][]fault{
 		{"DisableOldSecret", `"MaxDelaySeconds": 120`, `"MaxDelaySeconds": 1200`,
 			"as a provider that throttles"},
 		{"ReloadClient", `"BackoffRate": 2`, `"BackoffRate": 1`,
-			"as AWS"},
+			"as parameters"},
 		{"AcquireLock", `"JitterStrategy": "FULL"`, `"JitterStrategy": "NONE"`,
 			"as AWS"},
 		{"SetSecret", `"MaxAttempts": 9`, `"MaxAttempts": 2`, "as each of ten targets"},

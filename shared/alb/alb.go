@@ -40,7 +40,7 @@ type API interface {
 
 var _ API = (*elasticloadbalancingv2.Client)(nil)
 
-// pauses between repeated reads: the API throttles, or its reads are a few seconds behind a write.
+// pauses between repeated reads: they may be a few seconds behind a write.
 var pauses = []time.Duration{time.Second, 2 * time.Second, 4 * time.Second}
 
 // Balancers are the load balancers of all Regions.
@@ -72,11 +72,6 @@ func (b *Balancers) in(account, region string) API {
 		return other(region)
 	}
 	return b.client(region)
-}
-
-// reader repeats reads that are throttled; see patient.
-func (b *Balancers) reader(account, region string) API {
-	return patient{b.in(account, region), b.pause}
 }
 
 // balancer is what the ARN of a load balancer says:

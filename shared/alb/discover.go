@@ -49,7 +49,9 @@ type Found struct {
 // Targets searches load balancers and changes nothing. A listener or rule that vanishes during the search is
 // Unavailable: the next search will not find it.
 func (b *Balancers) Targets(ctx context.Context, where Where, want Registration) (Found, error) {
-	places, warnings, err := b.find(ctx, where)
+	p := &patience{Balancers: b, reserve: afterSearch}
+	p.begun.Store(where.Once)
+	places, warnings, err := p.find(ctx, where)
 	if err != nil {
 		return Found{}, err
 	}
@@ -59,7 +61,7 @@ func (b *Balancers) Targets(ctx context.Context, where Where, want Registration)
 	for _, t := range where.Known {
 		planned[t.Key()] = t.Tags
 	}
-	searches, err := b.searchAll(ctx, places, want, planned)
+	searches, err := p.searchAll(ctx, places, want, planned)
 	if err != nil {
 		return Found{}, err
 	}
@@ -86,11 +88,13 @@ const (
 	// each: the requests per second stay few, and a hundred load balancers are searched in time.
 	mostAtOnce = 40
 	slow       = 4 * time.Second
+	// afterSearch is the time that a call needs after its search, to ask the identity provider.
+	afterSearch = 30 * time.Second
 )
 
 // searches is the search of several load balancers.
 type searches struct {
-	*Balancers
+	*patience
 	places  []searched
 	want    Registration
 	planned map[string]string
@@ -107,12 +111,12 @@ type searches struct {
 
 // searchAll searches several load balancers, and gives the first error that it meets, or, if the time is over, that of
 // the load balancer which it has waited for longest.
-func (b *Balancers) searchAll(ctx context.Context, places []searched, want Registration,
+func (p *patience) searchAll(ctx context.Context, places []searched, want Registration,
 	planned map[string]string) ([]*search, error) {
 	outer := ctx
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	all := &searches{Balancers: b, places: places, want: want, planned: planned, cancel: cancel,
+	all := &searches{patience: p, places: places, want: want, planned: planned, cancel: cancel,
 		running: min(atOnce, len(places)), done: make([]*search, len(places))}
 	for range all.running {
 		all.workers.Go(func() { all.work(ctx, outer) })
@@ -151,13 +155,13 @@ func (a *searches) take() (i int, ok bool) {
 }
 
 // searchOne searches a load balancer.
-func (b *Balancers) searchOne(ctx context.Context, p searched, want Registration,
+func (p *patience) searchOne(ctx context.Context, place searched, want Registration,
 	planned map[string]string) (*search, error) {
-	lb, err := parseBalancer(p.arn)
+	lb, err := parseBalancer(place.arn)
 	if err != nil {
 		return nil, err
 	}
-	s := &search{api: b.reader(lb.account, lb.region), lb: lb, named: p.named, want: want, planned: planned,
+	s := &search{api: p.reader(lb.account, lb.region), lb: lb, named: place.named, want: want, planned: planned,
 		clientIDs: map[string]string{}, tags: map[string]string{}, canaries: map[string]bool{},
 		actions: map[string][]types.Action{},
 		leave:   want.LeavesToControllers, unknown: unknownElements{}}

@@ -34,6 +34,9 @@ type Change struct {
 	Next *rotation.Target
 	// Read is what the change before has read of this one (Done.Next), or nil.
 	Read *Read
+	// Look is called right before a write, which it prevents by an error; nil if there is nothing to look at. Reads
+	// that are throttled take long.
+	Look func(context.Context) error
 }
 
 // Read is what was read of a target.
@@ -82,7 +85,8 @@ func (b *Balancers) SetSecret(ctx context.Context, t rotation.Target, c Change) 
 	if err := mustBelongTogether(t); err != nil {
 		return Done{}, err
 	}
-	w := &writer{Balancers: b, api: b.reader(config.AccountOf(t.LoadBalancerARN), t.Region), target: t}
+	w := &writer{Balancers: b, api: b.waits(spare).reader(config.AccountOf(t.LoadBalancerARN), t.Region),
+		target: t}
 	for try := 1; ; try++ {
 		result, moved, err := w.set(ctx, c)
 		if err != nil {
@@ -118,6 +122,11 @@ func (w *writer) set(ctx context.Context, c Change) (result Result, moved string
 	}
 	if err := w.review(before, c); err != nil {
 		return "", "", err
+	}
+	if c.Look != nil {
+		if err := c.Look(ctx); err != nil {
+			return "", "", err
+		}
 	}
 	exists, err := w.write(ctx, actions)
 	if err != nil {

@@ -29,6 +29,8 @@ type Where struct {
 	Earlier []Where
 	// Known are targets that were found before. A missing load balancer of theirs is no error.
 	Known []rotation.Target
+	// Once: nobody searches again if this search ends as Throttled, so that it waits from its first request on.
+	Once bool
 }
 
 // searched is a load balancer to look at.
@@ -42,7 +44,7 @@ type searched struct {
 
 // find returns the load balancers that w stands for, each once: the listed ones; those with the tags, by Region as
 // given and by ARN; then the earlier and known ones. A Region without any is a warning.
-func (b *Balancers) find(ctx context.Context, w Where) (places []searched, warnings []string, err error) {
+func (p *patience) find(ctx context.Context, w Where) (places []searched, warnings []string, err error) {
 	seen := map[string]bool{}
 	add := func(named, left bool, arns ...string) {
 		for _, arn := range arns {
@@ -53,14 +55,14 @@ func (b *Balancers) find(ctx context.Context, w Where) (places []searched, warni
 		}
 	}
 	add(true, false, w.LoadBalancers...)
-	found, warnings, err := b.search(ctx, w)
+	found, warnings, err := p.search(ctx, w)
 	if err != nil {
 		return nil, nil, err
 	}
 	add(false, false, found...)
 	for _, e := range w.Earlier {
 		add(false, true, e.LoadBalancers...)
-		found, _, err := b.search(ctx, e)
+		found, _, err := p.search(ctx, e)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -73,12 +75,12 @@ func (b *Balancers) find(ctx context.Context, w Where) (places []searched, warni
 }
 
 // search finds the load balancers that have the tags.
-func (b *Balancers) search(ctx context.Context, w Where) (arns, warnings []string, err error) {
+func (p *patience) search(ctx context.Context, w Where) (arns, warnings []string, err error) {
 	if len(w.Tags) == 0 {
 		return nil, nil, nil
 	}
 	for _, region := range w.Regions {
-		found, err := findTagged(ctx, b.reader(w.Account, region), w.Tags)
+		found, err := findTagged(ctx, p.reader(w.Account, region), w.Tags)
 		if err != nil {
 			return nil, nil, asUnavailable(err, "looking for the load balancers of %s by their tags", region)
 		}
@@ -128,7 +130,7 @@ func (b *Balancers) DNSNames(ctx context.Context, arns []string) (map[string]str
 			continue
 		}
 		read[lb.account+lb.region] = true
-		all, err := balancers(ctx, b.reader(lb.account, lb.region))
+		all, err := balancers(ctx, b.waits(spare).reader(lb.account, lb.region))
 		if err != nil {
 			return nil, awserr.Wrap(err, "reading the DNS names of the load balancers of %s", lb.region)
 		}

@@ -186,11 +186,17 @@ type Created struct {
 	Value secret.Value
 	// ClientID is the registration that has the secret; only a ClientPair says so.
 	ClientID string
+	// Ended are the ids of known secrets that are gone, such as one that gave a repair's its place.
+	Ended []string
 }
 
 // ErrKept is what Remove returns, wrapped, if the provider has no way to remove the secret. Nothing was changed; the
 // text tells a person what to do.
 var ErrKept = errors.New("the secret stays at the identity provider")
+
+// ErrUnanswered is what Remove returns, wrapped, if a pair's registration was told to end the secret and did not
+// answer, so that it may have. The next call need not look for the secret: it asks whether that is refused.
+var ErrUnanswered = errors.New("whether that took effect is asked next")
 
 // Provider manages the secrets of one client at one identity provider.
 //

@@ -240,7 +240,8 @@ func parse(client string, item map[string]types.AttributeValue) (j *Journal, sin
 		doc, ok := v.(*types.AttributeValueMemberS)
 		if !ok || json.Unmarshal([]byte(doc.Value), j) != nil {
 			return nil, "", failure.New(failure.Precondition,
-				"the journal of client %s cannot be read; restore the item from a backup", client)
+				"the journal of client %s cannot be read; restore the item as it was right before it was damaged, or "+
+					"delete it (docs/runbook.md)", client)
 		}
 		if j.Secrets == nil {
 			j.Secrets = map[string]Entry{}

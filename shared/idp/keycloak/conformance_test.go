@@ -131,6 +131,9 @@ func TestASecretIsPutBackWhereTheCurrentOneHasEnded(t *testing.T) {
 		}); err != nil {
 			t.Fatal(err)
 		}
+		if v.Store.Accepts(first, initial, imitationtest.Noon()) {
+			t.Errorf("%s: the rotated secret is accepted although the current one has ended", name)
+		}
 		if c.fault.Mode != "" {
 			c.fault.Service, c.fault.Operation, c.fault.Times = "idp", "keycloak.updateClient", 1
 			if _, err := v.Faults.Add(c.fault); err != nil {

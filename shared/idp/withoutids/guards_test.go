@@ -144,6 +144,35 @@ func TestASecretInUseThatAnEarlierTryEndedIsPutBack(t *testing.T) {
 	d.has(t, inUse)
 }
 
+// A repair's secret pushes out the previous one: that is told, also by the try that finds what an earlier one made.
+func TestWhatARepairsSecretPushesOutIsTold(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		adopts, currentIsPrevious bool
+		want                      []string
+	}{{false, false, []string{"version-before"}}, {true, false, []string{"version-before"}}, {false, true, nil}} {
+		d := atDesk(memory.SlotOptions{}, "a")
+		before := withoutids.Version{ID: "version-before", ClientID: "a", Value: d.known.Current.Value}
+		made, err := d.shifting().Create(t.Context(), idp.CreateRequest{Tag: "version-dead"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		dead := withoutids.Version{ID: "version-dead", ClientID: "a", Value: made.Value}
+		d.known = withoutids.Known{Current: dead, Others: []withoutids.Version{before}, Ended: true}
+		if c.currentIsPrevious {
+			d.known.Current, d.known.Others = before, []withoutids.Version{dead}
+		}
+		if c.adopts {
+			d.Shift("a")
+		}
+		made, err = d.shifting().Create(t.Context(), idp.CreateRequest{Tag: "version-new", Adopt: c.adopts})
+		if err != nil || !slices.Equal(made.Ended, c.want) {
+			t.Errorf("gone are %v, want %v (%v)", made.Ended, c.want, err)
+		}
+		d.has(t, "? version-dead")
+	}
+}
+
 // A restore was cut off before it dropped the previous secret.
 func TestOneSecretInBothSlotsIsOneSecret(t *testing.T) {
 	t.Parallel()

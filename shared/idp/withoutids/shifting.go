@@ -116,7 +116,7 @@ func (p *shifting) Create(ctx context.Context, r idp.CreateRequest) (idp.Created
 	}
 	if s.Readable {
 		if p.canAdopt(s, k, r) {
-			return idp.Created{ID: r.Tag, Value: s.Current}, nil
+			return idp.Created{ID: r.Tag, Value: s.Current, Ended: k.gone(s)}, nil
 		}
 		if inUse := k.Current.Value; r.Asked && !k.Ended && !inUse.Equal(s.Current) && !inUse.Equal(s.Previous) {
 			// the earlier request ended it, and died before it could put it back
@@ -139,12 +139,24 @@ func (p *shifting) Create(ctx context.Context, r idp.CreateRequest) (idp.Created
 		return idp.Created{}, err
 	}
 	if k.Ended {
-		return idp.Created{ID: r.Tag, Value: made}, nil
+		return idp.Created{ID: r.Tag, Value: made,
+			Ended: k.gone(idp.Slots{Readable: s.Readable, Current: made, Previous: s.Current})}, nil
 	}
 	if err := p.mustHaveKept(ctx, k.Current, made); err != nil {
 		return idp.Created{}, err
 	}
 	return idp.Created{ID: r.Tag, Value: made}, nil
+}
+
+// gone returns the known versions, other than AWSCURRENT, whose secret is in neither slot; none where those are not
+// shown.
+func (k Known) gone(s idp.Slots) (ids []string) {
+	for _, v := range k.Others {
+		if s.Readable && !v.Value.IsZero() && !v.Value.Equal(s.Current) && !v.Value.Equal(s.Previous) {
+			ids = append(ids, v.ID)
+		}
+	}
+	return ids
 }
 
 // canAdopt reports whether the current slot already holds a secret of ours that nothing uses, beside the one in use.

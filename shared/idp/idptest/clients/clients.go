@@ -74,8 +74,11 @@ type Secret struct {
 
 // Live reports whether the secret authenticates its client at the instant given.
 func (s Secret) Live(at time.Time) bool {
-	return s.Status == Active && !at.Before(s.ActiveFrom) && (s.ExpiresAt.IsZero() || at.Before(s.ExpiresAt))
+	return s.Status == Active && !at.Before(s.ActiveFrom) && !s.Ended(at)
 }
+
+// Ended reports whether the secret has ended by itself at the instant given.
+func (s Secret) Ended(at time.Time) bool { return !s.ExpiresAt.IsZero() && !at.Before(s.ExpiresAt) }
 
 // Change is one committed or imminent change of a client's secrets.
 type Change struct {
@@ -107,6 +110,7 @@ type Store struct {
 	byID     map[string]*entry
 	byAppID  map[string]*entry
 	delay    time.Duration
+	together bool
 	ill      []illness
 	before   []func(Change)
 	after    []func(Change)
@@ -222,6 +226,9 @@ func (s *Store) Match(clientID, secret string, at time.Time) (secretID string, o
 	if e == nil {
 		return "", false
 	}
+	if n := len(e.secrets); s.together && n > 0 && e.secrets[n-1].Ended(at) {
+		return "", false
+	}
 	for _, r := range e.secrets {
 		if subtle.ConstantTimeCompare(sum[:], r.sum[:]) == 1 && r.Live(at) {
 			secretID, ok = r.ID, true
@@ -247,6 +254,14 @@ func (s *Store) SetActivationDelay(d time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.delay = d
+}
+
+// EndTogether makes every secret of a client refused from the end of the newest one on, whatever its own: Keycloak
+// refuses the whole client then.
+func (s *Store) EndTogether() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.together = true
 }
 
 // BeforeChange registers f to be called before each change takes effect. f may read the store, not change it.

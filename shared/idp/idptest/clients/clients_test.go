@@ -75,6 +75,25 @@ func TestSecretIsAcceptedOnlyWhileItIsLive(t *testing.T) {
 }
 
 // Only what is new is accepted late: a value that is set once more was known everywhere before.
+// The end of the newest counts for all where they end together, as at Keycloak, and the end of another for itself.
+func TestSecretsMayEndTogether(t *testing.T) {
+	t.Parallel()
+	s, _ := store(t)
+	s.EndTogether()
+	update(t, s, add(clients.Secret{ID: "a", ExpiresAt: noon().Add(time.Hour)}, "old"))
+	update(t, s, add(clients.Secret{ID: "b", ExpiresAt: noon().Add(2 * time.Hour)}, "new"))
+	accepts := func(after time.Duration) [2]bool {
+		return [2]bool{s.Accepts(id, "old", noon().Add(after)), s.Accepts(id, "new", noon().Add(after))}
+	}
+	if a, b := accepts(0), accepts(time.Hour); a != [2]bool{true, true} || b != [2]bool{false, true} {
+		t.Errorf("accepted are %v, and then %v", a, b)
+	}
+	update(t, s, func(e *clients.Edit) error { _, err := e.Expire("b", noon()); return err })
+	if a := accepts(0); a != [2]bool{} {
+		t.Errorf("after the end of the newest, accepted are %v", a)
+	}
+}
+
 func TestAValueThatIsSetOnceMoreStaysAccepted(t *testing.T) {
 	t.Parallel()
 	s, clk := store(t)

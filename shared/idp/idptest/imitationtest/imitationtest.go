@@ -183,7 +183,7 @@ func (v *Vendor) Live(clientID string) []secret.Value {
 			if err != nil {
 				return err
 			}
-			if s.Live(v.Clock.Now()) {
+			if v.Store.Accepts(clientID, value, v.Clock.Now()) {
 				out = append(out, secret.New(value))
 			}
 		}

@@ -24,8 +24,8 @@ const (
 	policyName, profileName = "rotate client secrets", "secret rotation"
 )
 
-// Policy is a client policy with the executor secret-rotation. Not imitated: while the current secret has ended,
-// Keycloak refuses the rotated one, too; and it refuses a policy by which that would live longer.
+// Policy is a client policy with the executor secret-rotation. Not imitated: Keycloak refuses one by which the rotated
+// secret would live longer than the current one.
 type Policy struct {
 	// Lifetime of a new current secret, and of one that was replaced.
 	Lifetime, Rotated time.Duration
@@ -67,6 +67,7 @@ func New(env imitation.Env) (imitation.Vendor, error) {
 	k := &Keycloak{env: env, admin: imitation.NewAdmin(env.Clock, RotatorID),
 		policy: &Policy{Lifetime: 180 * 24 * time.Hour, Rotated: 14 * 24 * time.Hour}}
 	k.api = imitation.API{Env: env, Admin: k.admin, Body: words}
+	env.Store.EndTogether()
 	return k, nil
 }
 
