@@ -294,9 +294,10 @@ func (m *maker) take(ctx context.Context) error {
 func (m *maker) mayAdopt() bool { return m.seen.Repair && m.Capable.ReusesKept() }
 
 // makeRoom removes dead secrets of ours before a repair's new one is asked for, if there is no room besides them: the
-// admin API, which no false answer of a token endpoint concerns, shows them as switched off.
+// admin API, which no false answer of a token endpoint concerns, shows them as switched off. Where secrets have no ids,
+// it fails if there is no room any more: what has ended may live again since the plan, and the new one would end it.
 func (m *maker) makeRoom(ctx context.Context) error {
-	if !m.seen.Repair || m.Capable.MaxSecrets == 0 || !m.Capable.HasIDs() {
+	if !m.seen.Repair || m.Capable.MaxSecrets == 0 || m.adopt && !m.Capable.HasIDs() {
 		return nil
 	}
 	listed, err := m.Provider.List(ctx)
@@ -307,7 +308,15 @@ func (m *maker) makeRoom(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	dead := rotation.Snapshot{Labels: labels, Journal: m.journal, Listed: listed}.DeadOfOurs()
+	s := rotation.Snapshot{Labels: labels, Journal: m.journal, Listed: listed, MaxSecrets: m.Capable.MaxSecrets,
+		ByVersion: !m.Capable.HasIDs(), Now: m.Now()}
+	if s.ByVersion {
+		if why := s.NoRoomToRepair(); why != "" {
+			return failure.New(failure.Precondition, "%s", why)
+		}
+		return nil
+	}
+	dead := s.DeadOfOurs()
 	for _, id := range dead[:min(len(dead), max(0, len(listed)-m.Capable.MaxSecrets+1))] {
 		if err := m.Provider.Remove(ctx, id); err != nil {
 			return err

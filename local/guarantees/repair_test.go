@@ -15,6 +15,7 @@ import (
 	"alboidc.internal/shared/config"
 	"alboidc.internal/shared/fault"
 	"alboidc.internal/shared/idp/idptest/clients"
+	"alboidc.internal/shared/idp/keycloak/keycloaktest"
 )
 
 const repair = `{"client": "orders-web", "repair": true}`
@@ -284,6 +285,54 @@ func TestARepairSparesWhatARotationHasPutOnTargets(t *testing.T) {
 				w.atRest()
 			})
 		}
+	}
+}
+
+// That the newest secret has ended does not show that the one before, which targets use, has ended, too: only at
+// Keycloak.
+func TestARepairSparesThePreviousOfOneThatHasEnded(t *testing.T) {
+	t.Parallel()
+	for _, y := range functionWays() {
+		if !y.can.ShowsValues {
+			continue
+		}
+		w := y.world(t, func(*world) {})
+		w.when("VerifyNewSecret", w.stop)
+		w.rotate(plain)
+		current := w.current()
+		if err := w.Stack.IdP.Store().Update(w.ClientID, func(e *clients.Edit) error {
+			all := e.All()
+			_, err := e.Expire(all[len(all)-1].ID, w.clock.Now())
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+		w.before("Plan", func() { w.Stack.IdP.Store().RefuseUntil(w.clock.Now().Add(3*time.Minute), "") })
+		if r, _ := w.rotate(repair); r.Status != asl.Failed || w.current() != current {
+			t.Errorf("ended as %s: %s", r.Status, text(r.Cause))
+		}
+		w.pass(2 * time.Hour)
+		w.mustRotate()
+		w.atRest()
+	}
+}
+
+// Somebody makes another secret at Keycloak while a repair is stopped. That brings back the one that targets use, as
+// the previous one, which a further secret would end.
+func TestARedrivenRepairSparesWhatLivesAgain(t *testing.T) {
+	t.Parallel()
+	w := newWorldOf(t, "keycloak", usual(), quick)
+	w.mustRotate()
+	w.revoke()
+	w.when("CreateReplacement", w.stop)
+	_, execution := w.rotate(repair)
+	if _, err := w.Stack.IdP.Vendor().(*keycloaktest.Keycloak).Regenerate(w.ClientID); err != nil {
+		t.Fatal(err)
+	}
+	inUse := w.current()
+	if r := w.redrive(execution); text(r.Error) != "RolledBack" ||
+		!w.Stack.IdP.Store().Accepts(w.ClientID, inUse, w.clock.Now()) {
+		t.Errorf("ended as %s %s: %s", r.Status, text(r.Error), text(r.Cause))
 	}
 }
 

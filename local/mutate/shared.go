@@ -238,8 +238,14 @@ var ofWhatTheyUse = map[string][]fault{
 		{"shared/rotation/repair.go occupiedByOthers", `if !s.ByVersion {`, `if true {`, "0 of somebody else"},
 		{"shared/rotation/repair.go occupiedByOthers", `x.ID == s.Labels.Current || state == journal.Live ||`, `true ||`,
 			"2 of somebody else"},
-		{"shared/rotation/repair.go occupiedByOthers", `!x.Until.After(s.Now)`, `true`, "one ends after 1h"},
-		{"shared/rotation/repair.go occupiedByOthers", `!x.Until.IsZero() &&`, ``, "one ends after 0s"},
+		{"shared/rotation/repair.go occupiedByOthers", ` || x.Until.After(s.Now)`, ``, "end after 1h0m0s and 1h"},
+		{"shared/rotation/repair.go occupiedByOthers", `x.Until.IsZero() || `, ``, "end after 0s and 0s"},
+	},
+	"local/guarantees TestARepairSparesThePreviousOfOneThatHasEnded": {
+		{"shared/rotation/repair.go occupiedByOthers", `x.Until.IsZero() || x.Until.After(s.Now)`, `false`, "ended as"},
+	},
+	"local/guarantees TestARedrivenRepairSparesWhatLivesAgain": {
+		{"functions/createsecret/handler.go makeRoom", `why != ""`, `false && why != ""`, "ended as"},
 	},
 	"shared/idp/withoutids TestWhatARepairsSecretPushesOutIsTold": {
 		{"shared/idp/withoutids/shifting.go gone", ` && !v.Value.Equal(s.Previous)`, ``, "gone are"},

@@ -256,6 +256,7 @@ var ofTheVendors = map[string][]fault{
 	"shared/idp/keycloak TestTheSlotsAreRead": {
 		{"shared/idp/keycloak/keycloak.go Slots", `(until.IsZero() || until.After(k.now()))`,
 			`true`, "TestTheSlotsAreRead"},
+		{"shared/idp/keycloak/keycloak.go Slots", `out.PreviousUntil = ends`, `_ = ends`, "the current one is over"},
 		{"shared/idp/keycloak/registration.go UnmarshalJSON", `r.Access.Manage && `, ``,
 			"/client-secret never came"},
 		{"shared/idp/keycloak/registration.go UnmarshalJSON", `strings.Trim(text, "*") != ""`, `true`,

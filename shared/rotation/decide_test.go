@@ -198,29 +198,33 @@ func TestWhatIsMissedLeastMakesRoomFirst(t *testing.T) {
 	}
 }
 
-// Where a new secret pushes out the previous one, ours are no reason against a repair if the provider says that one has
+// Where a new secret pushes out the previous one, ours are no reason against a repair if the provider says that all have
 // ended. That they are refused does not count: it may be ill.
 func TestARepairHasTheRoomOfOurOwn(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
-		strangers int
-		ends      time.Duration // of the current secret; none if 0
-		refused   bool
-	}{{0, -time.Second, false}, {1, -time.Second, false}, {2, -time.Second, true}, {0, time.Hour, true}, {0, 0, true}} {
+		strangers      int
+		current, other time.Duration // until they end; 0 if they do not
+		refused        bool
+	}{{0, -time.Second, -time.Second, false}, {1, -time.Second, -time.Second, false},
+		{2, -time.Second, -time.Second, true}, {0, time.Hour, time.Hour, true}, {0, 0, 0, true},
+		{0, -time.Second, time.Hour, true}, {0, -time.Second, 0, true}} {
 		s := clean()
 		s.Ended, s.ByVersion, s.MaxSecrets = true, true, 2
 		s.Labels = versions.Labels{Current: "b", Previous: "a"}
 		s.Journal.Secrets = map[string]journal.Entry{"a": {State: journal.Live, IdPSecretID: "a"},
 			"b": {State: journal.Live, IdPSecretID: "b"}}
 		s.Listed = []idp.Secret{{ID: "a", Status: idp.Active}, {ID: "b", Status: idp.Active}}
-		if c.ends != 0 {
-			s.Listed[1].Until = s.Now.Add(c.ends)
+		for n, ends := range []time.Duration{c.other, c.current} {
+			if ends != 0 {
+				s.Listed[n].Until = s.Now.Add(ends)
+			}
 		}
 		for n := range c.strangers {
 			s.Listed[n].ID = "somebody's"
 		}
 		if d := rotation.Decide(s); len(d.Refusals) > 0 != c.refused {
-			t.Errorf("%d of somebody else, one ends after %s: %v", c.strangers, c.ends, d.Refusals)
+			t.Errorf("%d of somebody else, they end after %s and %s: %v", c.strangers, c.current, c.other, d.Refusals)
 		}
 	}
 }

@@ -37,23 +37,29 @@ func (s Snapshot) repair(d *Decision) {
 	if s.ByHand {
 		d.Refusals = append(d.Refusals, s.adviseToStore())
 	}
-	if s.MaxSecrets > 0 && s.occupiedByOthers() >= s.MaxSecrets {
-		d.Refusals = append(d.Refusals,
-			fmt.Sprintf("the identity provider holds %d secrets for this client and allows "+
-				"%d, so there is no room for a new one: remove one that nothing uses there (listed: %s)", len(s.Listed),
-				s.MaxSecrets, idList(s.Listed)))
+	if why := s.NoRoomToRepair(); why != "" {
+		d.Refusals = append(d.Refusals, why)
 	}
 }
 
+// NoRoomToRepair says why the provider has no place for a repair's new secret; "" if it has one.
+func (s Snapshot) NoRoomToRepair() string {
+	if s.MaxSecrets == 0 || s.occupiedByOthers() < s.MaxSecrets {
+		return ""
+	}
+	return fmt.Sprintf("the identity provider holds %d secrets for this client and allows %d, so there is no room "+
+		"for a new one: remove one that nothing uses there (listed: %s)", len(s.Listed), s.MaxSecrets, idList(s.Listed))
+}
+
 // occupiedByOthers returns how many of the provider's places a repair's secret cannot have. Where secrets have no ids,
-// the new one may end any of ours, but only if the provider itself says that one has ended, and with it the client:
-// that the token endpoint refuses them all is no proof, it may be ill, and targets use one of them.
+// the new one may end any of ours, but only if the provider itself says that all have ended: that the token endpoint
+// refuses them is no proof, it may be ill, and targets use one of them.
 func (s Snapshot) occupiedByOthers() int {
 	n := len(s.Listed)
 	if !s.ByVersion {
 		return n - len(s.DeadOfOurs())
 	}
-	if !slices.ContainsFunc(s.Listed, func(x idp.Secret) bool { return !x.Until.IsZero() && !x.Until.After(s.Now) }) {
+	if slices.ContainsFunc(s.Listed, func(x idp.Secret) bool { return x.Until.IsZero() || x.Until.After(s.Now) }) {
 		return n
 	}
 	for _, x := range s.Listed {

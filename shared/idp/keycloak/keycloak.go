@@ -149,6 +149,9 @@ func (k *Client) Slots(ctx context.Context) (idp.Slots, error) {
 	if until := r.Attributes.RotatedEnds.time(); r.rotated && (until.IsZero() || until.After(k.now())) {
 		if out.Previous, err = k.previous(ctx, r); err == nil && !out.Previous.IsZero() {
 			out.PreviousUntil = until
+			if ends := out.CurrentUntil; until.IsZero() || !ends.IsZero() && ends.Before(until) {
+				out.PreviousUntil = ends // with the current one the whole client ends
+			}
 		}
 	}
 	if err == nil {

@@ -150,7 +150,10 @@ func TestTheSlotsAreRead(t *testing.T) {
 		"rotated": {[]imitationtest.Exchange{shown(covered + rotated), readRotated("then")}, "then", end,
 			now.Add(48 * time.Hour)},
 		"rotated, its value hidden": {[]imitationtest.Exchange{shown(covered +
-			`, "client.secret.rotated.creation.time": "1772000000"`), readRotated("then")}, "then", end, time.Time{}},
+			`, "client.secret.rotated.creation.time": "1772000000"`), readRotated("then")}, "then", end, end},
+		"rotated, and the current one is over": {[]imitationtest.Exchange{shown(`"client.secret.expiration.time": "` +
+			epoch(now.Add(-time.Second)) + `"` + rotated), readRotated("then")}, "then", now.Add(-time.Second),
+			now.Add(-time.Second)},
 		"rotated, and over": {[]imitationtest.Exchange{shown(covered + over)}, "", end, time.Time{}},
 		"rotated, and Keycloak does not take it": {[]imitationtest.Exchange{shown(covered + rotated), readRotated("")},
 			"", end, time.Time{}},
