@@ -19,7 +19,7 @@ type Machine struct {
 // ThisMachine is this one, as far as it tells.
 func ThisMachine() Machine {
 	return Machine{OS: runtime.GOOS + "/" + runtime.GOARCH, CPU: value("/proc/cpuinfo", "model name"),
-		Cores: runtime.NumCPU(), Memory: value("/proc/meminfo", "MemTotal"), Go: runtime.Version()}
+		Cores: runtime.NumCPU(), Memory: gibibytes(value("/proc/meminfo", "MemTotal")), Go: runtime.Version()}
 }
 
 // value is what follows a name and a colon in a file.
@@ -31,6 +31,15 @@ func value(file, name string) string {
 		}
 	}
 	return ""
+}
+
+// gibibytes rounds a size like "24684092 kB", which is not the same after every start of a machine; what is none stays.
+func gibibytes(size string) string {
+	var kB float64
+	if _, err := fmt.Sscanf(size, "%f kB", &kB); err != nil {
+		return size
+	}
+	return fmt.Sprintf("%.0f GiB", kB/(1<<20))
 }
 
 // String is the machine in one line.

@@ -158,9 +158,13 @@ func (s Snapshot) rotate(d *Decision, current Ref) {
 			"taken over as it is", current.IdPSecretID))
 	}
 	if s.MaxSecrets > 0 && s.occupied() >= s.MaxSecrets {
+		first := ""
+		if !s.knowsCurrent() { // who stored it by hand may have put it nowhere else
+			first = "set AWSCURRENT on every listener and rule first, as no rotation has, and they may use another; then "
+		}
 		d.Refusals = append(d.Refusals, fmt.Sprintf("the identity provider holds %d secrets for this client and "+
-			"allows %d, so there is no room for a new one: remove the unused one there (listed: %s; in use: %s)",
-			len(s.Listed), s.MaxSecrets, idList(s.Listed), orUnknown(d.From.IdPSecretID)))
+			"allows %d, so there is no room for a new one: %sremove the unused one there (listed: %s; in use: %s)",
+			len(s.Listed), s.MaxSecrets, first, idList(s.Listed), orUnknown(d.From.IdPSecretID)))
 	}
 }
 

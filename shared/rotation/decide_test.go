@@ -239,6 +239,11 @@ func TestDecideRefuses(t *testing.T) {
 		"a client whose slots are full": {func(s *rotation.Snapshot) {
 			s.Listed = append(s.Listed, idp.Secret{ID: "foreign", Status: idp.Disabled})
 		}, "no room for a new one: remove the unused one there (listed: B (active), foreign (disabled); in use: B)"},
+		// Who removed the "unused" one would break logins: the targets still have it.
+		"a secret stored by hand that no target may have": {func(s *rotation.Snapshot) {
+			s.Journal.Secrets, s.CurrentSecretID = map[string]journal.Entry{}, "B"
+			s.Listed = append(s.Listed, idp.Secret{ID: "foreign", Status: idp.Active})
+		}, "no room for a new one: set AWSCURRENT on every listener and rule first"},
 		"a first rotation that cannot tell which secret is in use": {func(s *rotation.Snapshot) {
 			s.Journal.Secrets, s.MaxSecrets = map[string]journal.Entry{}, 0
 			s.Listed = append(s.Listed, idp.Secret{ID: "other", Status: idp.Active})
