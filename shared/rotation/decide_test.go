@@ -198,8 +198,8 @@ func TestWhatIsMissedLeastMakesRoomFirst(t *testing.T) {
 	}
 }
 
-// Where a new secret pushes out the previous one, ours are no reason against a repair if the provider says that all have
-// ended. That they are refused does not count: it may be ill.
+// Where a new secret pushes out the previous one, ours are no reason against a repair if the provider says that all
+// have ended. That they are refused does not count: it may be ill.
 func TestARepairHasTheRoomOfOurOwn(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
