@@ -373,6 +373,9 @@ func (s *Invocation) noteAnswers(began time.Time, n int) {
 	s.slowest = max(s.slowest, s.Now().Sub(began)/time.Duration(n))
 }
 
+// AnswersSlowly reports whether the token endpoint takes so long that a call can prove one or two things only.
+func (s *Invocation) AnswersSlowly() bool { return s.slowest > time.Second }
+
 // hasTimeToAsk reports whether the call lasts long enough for one more answer as slow as the slowest so far.
 func (s *Invocation) hasTimeToAsk(ctx context.Context) bool {
 	until, limited := ctx.Deadline()

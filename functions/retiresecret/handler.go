@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -400,12 +399,11 @@ func (r *retirement) refusing() *journal.Refusing {
 	return e.Refusing
 }
 
-// goesOn reports whether an earlier call had the secret removed, and no time left to prove that it is refused; or that
-// it told a registration of a pair to end it, and got no answer. In that proof the secret that stays is asked about
-// before anything rests on an answer; if it fails, because the secret is accepted, the next call removes it.
+// goesOn reports whether an earlier call had the secret removed, and no time left to prove that it is refused. In that
+// proof the secret that stays is asked about before anything rests on an answer.
 func (r *retirement) goesOn() bool {
 	p := r.refusing()
-	return p != nil && (p.Seen != nil || r.seen.Pair)
+	return p != nil && p.Seen != nil
 }
 
 // noteMissing writes down since when the secret is missing, and has the call come again.
@@ -420,6 +418,11 @@ func (r *retirement) noteMissing(ctx context.Context) error {
 
 // remove removes the secret at the provider, if the provider can.
 func (r *retirement) remove(ctx context.Context, result string) (string, journal.State, error) {
+	if !r.Capable.HasIDs() && r.AnswersSlowly() { // if this call is cut off, the next has no time to ask all that again
+		if err := r.noteRefusing(ctx, nil); err != nil {
+			return "", "", err
+		}
+	}
 	if err := r.LookAgain(ctx); err != nil {
 		return "", "", err
 	}
@@ -428,15 +431,14 @@ func (r *retirement) remove(ctx context.Context, result string) (string, journal
 		r.tell("The secret of version %s: %v.", r.seen.Version, err)
 		return resultKept, journal.Kept, nil
 	}
-	lost := failure.Is(err, failure.Unavailable) && !r.Capable.HasIDs() && !r.seen.Pair
-	if lost || errors.Is(err, idp.ErrUnanswered) {
+	if failure.Is(err, failure.Unavailable) && !r.Capable.HasIDs() {
 		return "", "", cmp.Or(r.noteRefusing(ctx, nil), err)
 	}
 	return result, journal.Removed, err
 }
 
 // noteRefusing notes how far the proof has come that the provider refuses what it was told to end; nil if the answer to
-// that was lost.
+// that was lost, or may be.
 func (r *retirement) noteRefusing(ctx context.Context, seen map[string]int) error {
 	e := r.journal.Secrets[r.seen.Version]
 	if e.State != journal.Live {
@@ -509,7 +511,7 @@ func (r *retirement) tellInterruption(began time.Time) {
 func (r *retirement) mustRefuse(ctx context.Context) error {
 	entry, seen := r.journal.Secrets[r.seen.Version], map[string]int{}
 	if r.goesOn() {
-		maps.Copy(seen, entry.Refusing.Seen)
+		seen = entry.Refusing.Seen
 	}
 	err := r.MustRefuse(ctx, r.seen.Version, r.seen.Keep, "was removed", seen)
 	switch {

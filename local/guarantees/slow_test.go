@@ -54,8 +54,9 @@ func TestALostRemovalAtASlowTokenEndpointIsRepeated(t *testing.T) {
 		{"auth0", "auth0.updateClient", "TestBeforeFinish", "RemoveNewSecret", "RolledBack"},
 	} {
 		for name, lost := range map[string]fault.Rule{
-			"after its effect":  {Mode: fault.Lose},
-			"before its effect": {Mode: fault.Refuse, Status: 503, Code: "down"},
+			"after its effect":                            {Mode: fault.Lose},
+			"before its effect":                           {Mode: fault.Refuse, Status: 503, Code: "down"},
+			"three times, after the function was cut off": {Mode: fault.Delay, Latency: lateBy, Times: 3},
 		} {
 			t.Run(fmt.Sprintf("%s at %s, %s", c.state, c.vendor, name), func(t *testing.T) {
 				t.Parallel()
@@ -64,7 +65,7 @@ func TestALostRemovalAtASlowTokenEndpointIsRepeated(t *testing.T) {
 					w.failing(c.fails)
 				}
 				w.fault(fault.Rule{Service: "idp", Operation: "token", Mode: fault.Delay, Latency: 9 * time.Second})
-				lost.Service, lost.Operation, lost.Times = "idp", c.removal, 1
+				lost.Service, lost.Operation, lost.Times = "idp", c.removal, max(1, lost.Times)
 				w.when(c.state, func(string) { w.fault(lost) })
 				if r, execution := w.rotate(plain); text(r.Error) != c.ends {
 					t.Errorf("ended as %s: %s\n%s", text(r.Error), text(r.Cause), strings.Join(w.path(execution), " "))

@@ -190,7 +190,7 @@ var ofTheFunctions = map[string][]fault{
 	"local/guarantees TestALostRemovalAtASlowTokenEndpointIsRepeated": {
 		{"functions/retiresecret/handler.go remove", `return "", "", cmp.Or(r.noteRefusing(ctx, nil), err)`,
 			`return "", "", err`, "ended as"},
-		{"functions/retiresecret/handler.go goesOn", ` || r.seen.Pair`, ``, "ended as"},
+		{"functions/retiresecret/handler.go remove", `!r.Capable.HasIDs() && r.AnswersSlowly()`, `false`, "ended as"},
 	},
 	"functions/invocation TestAShownValueProvesASecretWithoutAProbe": {
 		{"functions/invocation/lost.go FindLost", `!c.Value.IsZero() && c.Value.Equal(value)`,

@@ -194,10 +194,6 @@ type Created struct {
 // text tells a person what to do.
 var ErrKept = errors.New("the secret stays at the identity provider")
 
-// ErrUnanswered is what Remove returns, wrapped, if a pair's registration was told to end the secret and did not
-// answer, so that it may have. The next call need not look for the secret: it asks whether that is refused.
-var ErrUnanswered = errors.New("whether that took effect is asked next")
-
 // Provider manages the secrets of one client at one identity provider.
 //
 // Errors are failures of package failure: Throttled (429; nothing happened), Unavailable (5xx, network, an answer that

@@ -133,8 +133,8 @@ func (p *pair) has(ctx context.Context, clientID string, v secret.Value) (bool, 
 }
 
 // Remove implements idp.Provider. It overwrites a registration only if that has the very secret that is to go, and is
-// not in use: anything else there is somebody's. It returns ErrKept if nobody knows the value any more, and
-// ErrUnanswered if the registration did not say whether it took the other value.
+// not in use: anything else there is somebody's. It returns ErrKept if nobody knows the value any more. That the
+// registration has it, or has not, it asks once: callers prove afterwards that the secret is refused.
 func (p *pair) Remove(ctx context.Context, id string) error {
 	k, err := p.listVersions()
 	if err != nil {
@@ -153,20 +153,15 @@ func (p *pair) Remove(ctx context.Context, id string) error {
 		return fmt.Errorf("it is gone from Secrets Manager, so whether registration %s still has it cannot be told; "+
 			"give that a secret that nobody knows (%w until then)", clientID, idp.ErrKept)
 	}
-	yes, err := p.askOnce(ctx, clientID, v.Value) // enough, if it is accepted: callers have just listed it
-	if err == nil && !yes {
-		yes, err = p.has(ctx, clientID, v.Value)
-	}
-	if err != nil || !yes {
+	switch yes, err := p.askOnce(ctx, clientID, v.Value); {
+	case err != nil:
 		return err
+	case !yes: // one that is out of order refuses every secret
+		return registration.Check(ctx)
 	}
 	nobodys, err := secret.Generate(p.Rand)
 	if err != nil {
 		return err
 	}
-	err = registration.Set(ctx, nobodys)
-	if failure.Is(err, failure.Unavailable) {
-		return fmt.Errorf("%w (%w)", err, idp.ErrUnanswered)
-	}
-	return err
+	return registration.Set(ctx, nobodys)
 }
