@@ -160,7 +160,8 @@ func (s Snapshot) rotate(d *Decision, current Ref) {
 	if s.MaxSecrets > 0 && s.occupied() >= s.MaxSecrets {
 		first := ""
 		if !s.knowsCurrent() { // who stored it by hand may have put it nowhere else
-			first = "set AWSCURRENT on every listener and rule first, as no rotation has, and they may use another; then "
+			first = "set AWSCURRENT on every listener and rule first, as no rotation has, and they may use another; " +
+				"then "
 		}
 		d.Refusals = append(d.Refusals, fmt.Sprintf("the identity provider holds %d secrets for this client and "+
 			"allows %d, so there is no room for a new one: %sremove the unused one there (listed: %s; in use: %s)",
