@@ -9,7 +9,7 @@ import (
 // Given returns a function that says, by its key, whether a target may have the secret that a rollback takes back; nil
 // if any may, or has to be set because AWSCURRENT is another than the one that stays. targets are those of the
 // rollback: if there are canaries among them, no target has a secret that was never stored. That the journal does not
-// know it is no proof: its item may have been lost.
+// know it is no proof: its item may have been lost. What a person has stored is in no journal until CreateSecret.
 func (s *Invocation) Given(ctx context.Context, goes, stays string, targets []rotation.Target) (func(string) bool,
 	error) {
 	j, err := s.Own(ctx)
