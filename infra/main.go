@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"os"
 	"slices"
-	"strings"
 
 	"github.com/aws/jsii-runtime-go"
 
@@ -90,15 +89,6 @@ func tellSizes(file File) {
 	}
 }
 
-// some are the first of the names.
-func some(names []string) string {
-	const most = 10
-	if len(names) > most {
-		return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
-	}
-	return strings.Join(names, ", ")
-}
-
 // note writes the places down. p is nil if the stack itself has all clients.
 func note(path string, file File, known, p *places) error {
 	if p == nil {
@@ -109,7 +99,7 @@ func note(path string, file File, known, p *places) error {
 		fmt.Fprintf(os.Stderr, "Clients without a place in %s: %s. Places of clients that are not in the file: %s. "+
 			"If two of them are one client, whose place is misspelt, correct that there before you deploy: "+
 			"it must not move.\n",
-			path, some(unknown), some(away))
+			path, clientsfile.Some(unknown, 10), clientsfile.Some(away, 10))
 	}
 	p.keep(known)
 	changed, err := p.write(path)

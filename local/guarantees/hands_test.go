@@ -17,15 +17,23 @@ import (
 
 // weighted is the rule of the first load balancer that forwards by weight, as it is now.
 func (w *world) weighted() elbv2.Rule {
+	r, is := w.ruleWithWeights()
+	if !is {
+		w.t.Fatal("there is no rule with priority 20")
+	}
+	return r
+}
+
+// ruleWithWeights is that rule, if it is still there.
+func (w *world) ruleWithWeights() (r elbv2.Rule, is bool) {
 	for _, l := range w.Stack.ELB.Current(w.Site.LoadBalancers[0]).Listeners {
 		for _, r := range l.Rules {
 			if r.Priority == 20 {
-				return r
+				return r, true
 			}
 		}
 	}
-	w.t.Fatal("there is no rule with priority 20")
-	return elbv2.Rule{}
+	return r, false
 }
 
 // moveWeights does what a blue/green deployment does.

@@ -7,7 +7,6 @@ import (
 
 	"alboidc.internal/local/scenario"
 	"alboidc.internal/local/stepfunctions"
-	"alboidc.internal/shared/awstest/elbv2"
 )
 
 // oneAtATime checks G6: once another execution has the lock, no function does anything for the former owner.
@@ -138,18 +137,6 @@ func (r *telling) mustOwn(execution string, at time.Time, taken map[string][]tim
 func (r *telling) isAboutWeights(request string) bool {
 	rule, is := r.ruleWithWeights()
 	return is && strings.Contains(request, rule.ARN)
-}
-
-// ruleWithWeights returns the rule whose weights deployments move, if it is still there.
-func (r *telling) ruleWithWeights() (rule elbv2.Rule, is bool) {
-	for _, l := range r.Stack.ELB.Current(r.Site.LoadBalancers[0]).Listeners {
-		for _, rule := range l.Rules {
-			if rule.Priority == 20 {
-				return rule, true
-			}
-		}
-	}
-	return rule, false
 }
 
 // mustKeepWeights checks that no rotation has put back weights that a deployment had moved.

@@ -39,13 +39,13 @@ var alboidcPlanted = os.Getenv("` + chosen + `")
 // plantTogether plants what compiles together. What does not is left to be planted alone.
 func (r *Runner) plantTogether(ctx context.Context, faults []Fault) (batch, error) {
 	b := batch{numbers: map[Fault]int{}, tests: map[string][]string{}}
-	list := []string{"list", "-test", "-deps", "-export", "-overlay", ""}
+	var packages []string
 	for i, f := range faults {
 		if !f.ofADefinition() {
 			b.numbers[f] = i
 		}
 		if b.tests[f.Package] == nil {
-			list = append(list, "./"+f.Package)
+			packages = append(packages, "./"+f.Package)
 		}
 		if !slices.Contains(b.tests[f.Package], f.tests()) {
 			b.tests[f.Package] = append(b.tests[f.Package], f.tests())
@@ -56,8 +56,8 @@ func (r *Runner) plantTogether(ctx context.Context, faults []Fault) (batch, erro
 		if b.overlay, err = r.overlay(b.numbers); err != nil {
 			return batch{}, err
 		}
-		list[5] = b.overlay
-		out, err := r.golang(ctx, list...)
+		out, err := r.golang(ctx, append([]string{"list", "-test", "-deps", "-export", "-overlay", b.overlay},
+			packages...)...)
 		if err == nil {
 			return b, nil
 		}

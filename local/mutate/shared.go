@@ -36,13 +36,13 @@ var ofWhatTheyUse = map[string][]fault{
 		{"shared/alb/discover.go Targets", `p.begun.Store(where.Once)`, `_ = where`, "nobody repeats"},
 	},
 	"shared/alb TestATargetWhoseReadsAreThrottledIsWaitedFor": {
-		{"shared/alb/set.go SetSecret", `b.waits(spare)`, `(&patience{Balancers: b, reserve: spare})`, "for a while"},
+		{"shared/alb/set.go SetSecret", `b.waits()`, `(&patience{Balancers: b, reserve: spare})`, "for a while"},
 	},
 	"shared/alb TestATargetIsLookedAtBetweenTheReadAndTheWrite": {
 		{"shared/alb/set.go set", `if c.Look != nil {`, `if false {`, "it looks after"},
 	},
 	"shared/alb TestWhoOwnsATargetIsAskedPatiently": {
-		{"shared/alb/owners.go Owner", `b.waits(spare)`, `(&patience{Balancers: b, reserve: spare})`, "it ends with"},
+		{"shared/alb/owners.go Owner", `b.waits()`, `(&patience{Balancers: b, reserve: spare})`, "it ends with"},
 	},
 	"shared/alb TestAFailedReadIsNotGone": {
 		{"shared/alb/set.go read", `if missing(err) {`, `if err != nil {`, "TestAFailedReadIsNotGone"},

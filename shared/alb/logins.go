@@ -28,7 +28,7 @@ type Login struct {
 // Logins lists the actions of a Region's Application Load Balancers that log users in by OIDC, by load balancer, port
 // and priority. It fails with Unavailable if one vanishes meanwhile.
 func (b *Balancers) Logins(ctx context.Context, region string) ([]Login, error) {
-	api := b.waits(spare).reader("", region)
+	api := b.waits().reader("", region)
 	all, err := balancers(ctx, api)
 	if err != nil {
 		return nil, awserr.Wrap(err, "listing the load balancers of %s", region)

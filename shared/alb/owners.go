@@ -65,7 +65,7 @@ func (b *Balancers) Owner(ctx context.Context, t rotation.Target) (string, error
 	if err := mustBelongTogether(t); err != nil {
 		return "", err
 	}
-	s := &search{api: b.waits(spare).reader(config.AccountOf(t.LoadBalancerARN), t.Region),
+	s := &search{api: b.waits().reader(config.AccountOf(t.LoadBalancerARN), t.Region),
 		lb: balancer{arn: t.LoadBalancerARN, name: t.Name}}
 	s.found.Targets = []rotation.Target{t}
 	tags, err := s.readTags(ctx)

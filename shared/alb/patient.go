@@ -24,9 +24,9 @@ type patience struct {
 	begun atomic.Bool
 }
 
-// waits returns the patience of work that waits from its first request on.
-func (b *Balancers) waits(reserve time.Duration) *patience {
-	p := &patience{Balancers: b, reserve: reserve}
+// waits returns the patience of work that waits from its first request on, and after which nothing comes.
+func (b *Balancers) waits() *patience {
+	p := &patience{Balancers: b, reserve: spare}
 	p.begun.Store(true)
 	return p
 }

@@ -85,7 +85,7 @@ func (b *Balancers) SetSecret(ctx context.Context, t rotation.Target, c Change) 
 	if err := mustBelongTogether(t); err != nil {
 		return Done{}, err
 	}
-	w := &writer{Balancers: b, api: b.waits(spare).reader(config.AccountOf(t.LoadBalancerARN), t.Region),
+	w := &writer{Balancers: b, api: b.waits().reader(config.AccountOf(t.LoadBalancerARN), t.Region),
 		target: t}
 	for try := 1; ; try++ {
 		result, moved, err := w.set(ctx, c)

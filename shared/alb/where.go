@@ -130,7 +130,7 @@ func (b *Balancers) DNSNames(ctx context.Context, arns []string) (map[string]str
 			continue
 		}
 		read[lb.account+lb.region] = true
-		all, err := balancers(ctx, b.waits(spare).reader(lb.account, lb.region))
+		all, err := balancers(ctx, b.waits().reader(lb.account, lb.region))
 		if err != nil {
 			return nil, awserr.Wrap(err, "reading the DNS names of the load balancers of %s", lb.region)
 		}

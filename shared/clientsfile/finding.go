@@ -79,6 +79,14 @@ func (fs Findings) String() string {
 	return strings.Join(lines, "\n")
 }
 
+// Some are the first of the names of clients and the like, at most so many, and how many more there are.
+func Some(names []string, most int) string {
+	if len(names) > most {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
+	}
+	return strings.Join(names, ", ")
+}
+
 // Err is nil, or one InvalidInput failure with a line for each error.
 func (fs Findings) Err() error {
 	if wrong := fs.Of(Error); len(wrong) > 0 {

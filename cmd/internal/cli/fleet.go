@@ -14,6 +14,7 @@ import (
 
 	"alboidc.internal/cmd/internal/system"
 	"alboidc.internal/cmd/internal/words"
+	"alboidc.internal/shared/clientsfile"
 )
 
 // fleet lists fleets, and holds the commands that are about them.
@@ -178,20 +179,17 @@ func (a *app) chosen(ctx context.Context, s *system.System, r system.FleetReques
 			chosen = append(chosen, c.Name)
 		}
 	}
-	for _, name := range r.Clients {
-		if !slices.Contains(names, name) {
-			return 0, 0, &system.Error{Text: fmt.Sprintf("stack %s has no client %q; it has %s", s.Stack, name,
-				some(names))}
-		}
+	if err := mustHave(s, names, r.Clients); err != nil {
+		return 0, 0, err
 	}
 	if len(chosen) == 0 {
 		slices.Sort(tenants)
 		return 0, 0, &system.Error{Text: fmt.Sprintf("stack %s has no client of that; it has those of %s", s.Stack,
-			some(slices.Compact(tenants)))}
+			clientsfile.Some(slices.Compact(tenants), mostNamed))}
 	}
 	if r.Canary != "" && !slices.Contains(chosen, r.Canary) {
 		return 0, 0, &system.Error{Text: fmt.Sprintf("--canary: %q is none of the chosen clients: %s", r.Canary,
-			some(chosen))}
+			clientsfile.Some(chosen, mostNamed))}
 	}
 	return len(chosen), len(clients), nil
 }

@@ -12,6 +12,7 @@ import (
 
 	"alboidc.internal/cmd/internal/system"
 	"alboidc.internal/cmd/internal/words"
+	"alboidc.internal/shared/clientsfile"
 	"alboidc.internal/shared/config"
 	"alboidc.internal/shared/rotation"
 )
@@ -52,11 +53,8 @@ func (a *app) named(ctx context.Context, s *system.System, names []string) ([]sy
 	for _, p := range all {
 		has = append(has, p.Name)
 	}
-	for _, name := range names {
-		if !slices.Contains(has, name) {
-			return nil, &system.Error{Text: fmt.Sprintf("stack %s has no client %q; it has %s", s.Stack, name,
-				some(has))}
-		}
+	if err := mustHave(s, has, names); err != nil {
+		return nil, err
 	}
 	if len(names) > 0 {
 		all = slices.DeleteFunc(all, func(p system.Parameter) bool { return !slices.Contains(names, p.Name) })
@@ -64,13 +62,18 @@ func (a *app) named(ctx context.Context, s *system.System, names []string) ([]sy
 	return all, nil
 }
 
-// some are the first of the names.
-func some(names []string) string {
-	const most = 20
-	if len(names) > most {
-		return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
+// mostNamed is how many names a refusal lists of those that there are.
+const mostNamed = 20
+
+// mustHave refuses names that the stack's clients have not.
+func mustHave(s *system.System, has, names []string) error {
+	for _, name := range names {
+		if !slices.Contains(has, name) {
+			return &system.Error{Text: fmt.Sprintf("stack %s has no client %q; it has %s", s.Stack, name,
+				clientsfile.Some(has, mostNamed))}
+		}
 	}
-	return strings.Join(names, ", ")
+	return nil
 }
 
 func errNoClients(s *system.System) error {
@@ -165,11 +168,11 @@ func (a *app) urgent(use, short, long string, r *rotation.Request) *cobra.Comman
 	return c
 }
 
-// needsReason refuses a command without a reason, or with one that says nothing.
+// needsReason makes a command's flag required, and refuses a reason that says nothing.
 func needsReason(c *cobra.Command) {
 	_ = c.MarkFlagRequired("reason")
 	c.PreRunE = func(cmd *cobra.Command, _ []string) error {
-		if reason, err := cmd.Flags().GetString("reason"); err != nil || strings.TrimSpace(reason) == "" {
+		if f := cmd.Flags().Lookup("reason"); f.Changed && strings.TrimSpace(f.Value.String()) == "" {
 			return &system.Error{Text: "--reason must say why"}
 		}
 		return nil

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 
 	"github.com/spf13/cobra"
 
@@ -29,17 +28,21 @@ func (a *app) status() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			var unread []error
-			var mu sync.Mutex
-			all, _ := system.Each(clients, func(c system.Parameter) (words.Status, error) {
+			type read struct {
+				words.Status
+				err error
+			}
+			found, _ := system.Each(clients, func(c system.Parameter) (read, error) {
 				st, err := words.StatusOf(cmd.Context(), s, c.Client, a.Now())
-				if err != nil {
-					mu.Lock()
-					defer mu.Unlock()
-					unread = append(unread, err)
-				}
-				return st, nil
+				return read{st, err}, nil
 			})
+			var all []words.Status
+			var unread []error
+			for _, r := range found {
+				if all = append(all, r.Status); r.err != nil {
+					unread = append(unread, r.err)
+				}
+			}
 			ended := a.printStatuses(s, all)
 			if len(unread) > 1 {
 				return fmt.Errorf("%w (and %d more that could not be read)", unread[0], len(unread)-1)
