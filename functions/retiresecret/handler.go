@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -184,7 +183,7 @@ func (r *retirement) look(ctx context.Context) (err error) {
 		}
 	}
 	s := r.refreshEntries()
-	if s.Action == rotation.RetireDelete && !r.hasAsked() {
+	if s.Action == rotation.RetireDelete {
 		err := r.MustAccept(ctx, s.Keep, "the secret that stays")
 		if r.anyway = r.mayGoAnyway(err); err != nil && !r.anyway {
 			return err
@@ -195,12 +194,6 @@ func (r *retirement) look(ctx context.Context) (err error) {
 	}
 	r.seen.Same, r.seen.Told, err = r.Same(ctx, s.Version, s.Keep)
 	return err
-}
-
-// hasAsked reports whether the list has just proven that the secret that stays is accepted: a pair's does, by the token
-// endpoint.
-func (r *retirement) hasAsked() bool {
-	return r.seen.Pair && slices.ContainsFunc(r.seen.Listed, func(x idp.Secret) bool { return x.ID == r.seen.Keep })
 }
 
 // mustKeep says why what a repair gives up must not go; "" if it can. The repair knows no secret that is accepted, so
@@ -431,14 +424,11 @@ func (r *retirement) remove(ctx context.Context, result string) (string, journal
 		r.tell("The secret of version %s: %v.", r.seen.Version, err)
 		return resultKept, journal.Kept, nil
 	}
-	if failure.Is(err, failure.Unavailable) && !r.Capable.HasIDs() {
-		return "", "", cmp.Or(r.noteRefusing(ctx, nil), err)
-	}
 	return result, journal.Removed, err
 }
 
-// noteRefusing notes how far the proof has come that the provider refuses what it was told to end; nil if the answer to
-// that was lost, or may be.
+// noteRefusing notes how far the proof has come that the provider refuses what it was told to end; nil if it may not have
+// been told.
 func (r *retirement) noteRefusing(ctx context.Context, seen map[string]int) error {
 	e := r.journal.Secrets[r.seen.Version]
 	if e.State != journal.Live {

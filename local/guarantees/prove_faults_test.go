@@ -32,6 +32,8 @@ func faultAt(said string, rule func(n int) fault.Rule) func(*telling, int, seen)
 // ofSteps are the states whose failure leads back.
 var ofSteps = append(slices.Sorted(maps.Values(caught)), "TestCanaries")
 
+const lateUntilGivenUp = "changes come late until the step is given up"
+
 var aStepFails = &kind{name: "a function that fails", weight: 8, any: true, states: ofSteps,
 	do: func(r *telling, _ int, _ seen) string {
 		r.mu.Lock()
@@ -61,7 +63,7 @@ var faults = []*kind{
 		states: []string{"CreateSecret", "CreateReplacement"}, do: faultAt("the reply is lost", func(int) fault.Rule {
 			return fault.Rule{Mode: fault.Lose, Times: 1}
 		})},
-	{name: "changes come late until the step is given up", weight: 5, ends: []string{"RolledBack"},
+	{name: lateUntilGivenUp, weight: 12, ends: []string{"RolledBack"},
 		states: []string{"SetSecret", "ReassertSecret"}, do: func(r *telling, _ int, _ seen) string {
 			r.changesComeLate(again)
 			return "changes of rules come as late as they can until the step is given up"

@@ -118,10 +118,10 @@ func TestATargetIsLookedAtBetweenTheReadAndTheWrite(t *testing.T) {
 		return failure.New(failure.Unavailable, "AWSCURRENT has moved")
 	}
 	_, err := set(f, ruleTarget, c)
-	wantKind(t, err, failure.Unavailable)
 	if len(seen) != 2 || len(f.sent) != 0 {
 		t.Errorf("it looks after %q, and writes %d times", seen, len(f.sent))
 	}
+	wantKind(t, err, failure.Unavailable)
 }
 
 func TestWhoOwnsATargetIsAskedPatiently(t *testing.T) {
