@@ -15,6 +15,9 @@ var dies = &kind{name: "AWSCURRENT dies at the provider", weight: 4, before: tru
 			return ""
 		}
 		r.revoke()
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.outdated = nil // a repair takes what lives
 		return "the secret that is AWSCURRENT ends at the identity provider"
 	}}
 

@@ -301,6 +301,9 @@ func (r *telling) run(c chapter) asl.Result {
 	}
 	if redriveIn > 0 && result.Status == asl.Aborted {
 		r.pass(redriveIn - redriveIn/2)
+		r.mu.Lock()
+		r.over[execution] = false // that it runs again may be told later than it is awaited
+		r.mu.Unlock()
 		if _, err := r.sfn().RedriveExecution(context.Background(),
 			&sfn.RedriveExecutionInput{ExecutionArn: &execution}); err != nil {
 			r.tell("it cannot be redriven: %v", err)
