@@ -1,7 +1,6 @@
 package guarantees_test
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -127,15 +126,16 @@ var hands = []*kind{
 		if r.slow || r.journal()["state"] == nil { // people wait for the first rotation
 			return ""
 		}
-		r.addSecret(value)
+		r.byPeople[r.addSecret(value)] = value
 		r.store(r.inForm(value))
 		r.isThird()
 		return "a person makes a secret and stores it as AWSCURRENT"
 	}},
 	{name: "rotated by hand at Keycloak", weight: 20, any: true,
-		fits: func(y way) bool { return y.name == "keycloak" }, do: func(r *telling, _ int, _ seen) string {
+		fits: func(y way) bool { return y.name == "keycloak" }, do: func(r *telling, _ int, c seen) string {
 			if r.slow || r.journal()["state"] == nil || // as above
-				!r.isAlone(cmp.Or(r.pending(), r.current())) { // Keycloak keeps one previous secret
+				!r.isNewest(r.current()) || !r.isAlone(r.current()) || // it keeps one previous secret
+				r.isAsked(c) {
 				return ""
 			}
 			value, err := r.Stack.IdP.Vendor().(*keycloaktest.Keycloak).Regenerate(r.ClientID)
@@ -335,6 +335,22 @@ func (r *telling) isAlone(value string) bool {
 		func(u elbv2.SecretInUse) bool { return u.Secret != value })
 }
 
+// isNewest reports whether a value is the newest secret that the provider has, which Keycloak keeps as the previous one
+// when another is made.
+func (r *telling) isNewest(value string) bool {
+	all := r.Stack.IdP.Store().Secrets(r.ClientID)
+	id, live := r.Stack.IdP.Store().Match(r.ClientID, value, r.clock.Now())
+	return live && all[len(all)-1].ID == id
+}
+
+// isAsked reports whether a request that changes something at Keycloak is about to be carried out, or may still come
+// late.
+func (r *telling) isAsked(c seen) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return c.changesKeycloak() || r.clock.Now().Before(r.askedUntil)
+}
+
 // pending is the client secret that AWSPENDING holds.
 func (r *telling) pending() string {
 	labels, values, err := r.Stack.SecretsManager.Snapshot(scenario.Home, r.SecretARN)
@@ -499,7 +515,12 @@ var deployments = []*kind{
 				return "" // those would not know the load balancer, and take its secret away
 			}
 			r.alone = true
-			r.configure(r.only(n % 2))
+			r.configure(func(c *config.Client) { // what came meanwhile stays
+				quick(c)
+				c.LoadBalancers = slices.DeleteFunc(slices.Clone(c.LoadBalancers), func(arn string) bool {
+					return slices.Contains(r.Site.LoadBalancers, arn) && arn != r.Site.LoadBalancers[n%2]
+				})
+			})
 			r.mend(func() { r.reconfigure(func(*config.Client) {}) })
 			return "a load balancer leaves the configuration, and comes back in the end"
 		}},

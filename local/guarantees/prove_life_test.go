@@ -8,6 +8,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"alboidc.internal/shared/config"
+	"alboidc.internal/shared/idp/keycloak/keycloaktest"
 )
 
 // life is a random history of one client: executions, and what happens while they run. Everything in it follows from
@@ -86,6 +87,11 @@ func (k *kind) isFirst() bool { return !k.later }
 type seen struct {
 	service, operation string
 	reading            int
+}
+
+// changesKeycloak: it changes something at Keycloak, and does not name the secret that it ends.
+func (c seen) changesKeycloak() bool {
+	return slices.Contains(keycloaktest.Imitation.Changes, c.service+":"+c.operation)
 }
 
 // everyWay is each identity provider in each of its models, and clients of every kind.
