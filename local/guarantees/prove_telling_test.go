@@ -85,6 +85,7 @@ type telling struct {
 	redriven   []string // and earlier ones
 	alone      bool     // no other execution may start
 	slow       bool     // new secrets are accepted late
+	formed     bool     // the form of the secret has changed
 	doomed     bool     // AWSCURRENT is dead, and the execution repairs nothing
 	redriveIn  time.Duration
 	meanwhile  func() // what happens while the execution is stopped
