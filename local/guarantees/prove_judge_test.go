@@ -132,6 +132,24 @@ func (r *telling) finish() {
 	if len(r.world.dead) > 0 && r.accepts(r.current()) && !r.Config.IsPair() {
 		r.removeSecret(strangers) // what came into the place of a dead one, if anything did
 	}
+	r.removeUnseen()
+}
+
+// removeUnseen removes what people have made and stored, and replaced before any execution took it over: to the journal
+// it is somebody else's.
+func (r *telling) removeUnseen() {
+	state, _ := r.journal()["state"].(*ddbtypes.AttributeValueMemberS)
+	for id, value := range r.byPeople {
+		if value == r.current() || state == nil || strings.Contains(state.Value, `"idpSecretId":"`+id+`"`) ||
+			!r.lists(id) || r.served(value) {
+			continue
+		}
+		if r.fs != nil {
+			r.pass(followersDelay) // until all that follows has the other
+		}
+		r.removeSecret(id)
+		r.tell("people remove the secret %s, which they had stored and replaced", id)
+	}
 }
 
 // convergeNow runs an undisturbed execution, which must put everything right.

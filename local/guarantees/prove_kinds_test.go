@@ -130,7 +130,7 @@ var hands = []*kind{
 		if r.slow || r.journal()["state"] == nil { // people wait for the first rotation
 			return ""
 		}
-		r.addSecret(value)
+		r.byPeople[r.addSecret(value)] = value
 		r.store(r.inForm(value))
 		r.isThird()
 		return "a person makes a secret and stores it as AWSCURRENT"
@@ -138,7 +138,8 @@ var hands = []*kind{
 	{name: "rotated by hand at Keycloak", weight: 20, any: true,
 		fits: func(y way) bool { return y.name == "keycloak" }, do: func(r *telling, _ int, c seen) string {
 			if r.slow || r.journal()["state"] == nil || // as above
-				c.asks() || !r.usesNewest() { // Keycloak keeps one previous secret
+				!r.isNewest(r.current()) || !r.isAlone(r.current()) || // it keeps one previous secret
+				r.isAsked(c) {
 				return ""
 			}
 			value, err := r.Stack.IdP.Vendor().(*keycloaktest.Keycloak).Regenerate(r.ClientID)
@@ -218,7 +219,7 @@ func rotatePair(r *telling, n int, c seen) string {
 	}
 	ids := r.Config.ClientIDs()
 	idle := slices.IndexFunc(ids, func(id string) bool { return !used[id] })
-	if idle < 0 || r.labels()["AWSPENDING"] == "" || r.slow || c.asks() ||
+	if idle < 0 || r.labels()["AWSPENDING"] == "" || r.slow || r.isAsked(c) ||
 		r.Stack.IdP.Store().Accepts(ids[idle], r.current(), now) {
 		return ""
 	}
@@ -332,14 +333,27 @@ func (r *telling) served(value string) bool {
 	return false
 }
 
-// usesNewest reports whether every node uses the newest secret at the provider, now and when all of them follow.
-func (r *telling) usesNewest() bool {
-	now, all := r.clock.Now(), r.Stack.IdP.Store().Secrets(r.ClientID)
+// isAlone reports whether every node uses a value, now and when all of them follow.
+func (r *telling) isAlone(value string) bool {
+	now := r.clock.Now()
 	return r.fs == nil && !slices.ContainsFunc(r.Stack.ELB.SecretsInUse(now, now.Add(time.Hour)),
-		func(u elbv2.SecretInUse) bool {
-			id, _ := r.Stack.IdP.Store().Match(r.ClientID, u.Secret, now)
-			return id != all[len(all)-1].ID
-		})
+		func(u elbv2.SecretInUse) bool { return u.Secret != value })
+}
+
+// isNewest reports whether a value is the newest secret that the provider has, which Keycloak keeps as the previous one
+// when another is made.
+func (r *telling) isNewest(value string) bool {
+	all := r.Stack.IdP.Store().Secrets(r.ClientID)
+	id, live := r.Stack.IdP.Store().Match(r.ClientID, value, r.clock.Now())
+	return live && all[len(all)-1].ID == id
+}
+
+// isAsked reports whether a request that changes something at the identity provider is about to be carried out, or may
+// still come late.
+func (r *telling) isAsked(c seen) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return c.asks() || r.clock.Now().Before(r.askedUntil)
 }
 
 // pending is the client secret that AWSPENDING holds.
@@ -509,7 +523,12 @@ var deployments = []*kind{
 				return "" // those would not know the load balancer, and take its secret away
 			}
 			r.alone = true
-			r.configure(r.only(n % 2))
+			r.configure(func(c *config.Client) { // what came meanwhile stays
+				quick(c)
+				c.LoadBalancers = slices.DeleteFunc(slices.Clone(c.LoadBalancers), func(arn string) bool {
+					return slices.Contains(r.Site.LoadBalancers, arn) && arn != r.Site.LoadBalancers[n%2]
+				})
+			})
 			r.mend(func() { r.reconfigure(func(*config.Client) {}) })
 			return "a load balancer leaves the configuration, and comes back in the end"
 		}},
