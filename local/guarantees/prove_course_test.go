@@ -338,7 +338,7 @@ func (m moment) comes(calls int, c seen) bool {
 	case m.state != "" || m.call == 0 || calls < m.call:
 		return false
 	case m.asking:
-		return changes && slices.Contains([]string{"idp", "cognito-idp"}, c.service)
+		return c.asks()
 	case m.reading > 0:
 		return c.reading == m.reading
 	default:

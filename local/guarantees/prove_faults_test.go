@@ -123,11 +123,11 @@ func (r *telling) comesLate() {
 	r.late, r.weights = true, -1
 }
 
-// asksLate notes that a request comes late, if it changes something at Keycloak.
+// asksLate notes that a request comes late, if it changes something at the identity provider.
 func (r *telling) asksLate(c seen) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if c.changesKeycloak() {
+	if c.asks() {
 		r.askedUntil = r.clock.Now().Add(lateBy)
 	}
 }

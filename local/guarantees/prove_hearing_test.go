@@ -180,11 +180,11 @@ func (r *telling) where() string {
 	return ", in " + r.state
 }
 
-// isIn reports whether the chapter's execution is in a state.
-func (r *telling) isIn(state string) bool {
+// isIn reports whether the chapter's execution is in one of these states.
+func (r *telling) isIn(states ...string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.state == state
+	return slices.Contains(states, r.state)
 }
 
 // mend is done at the end of the chapter.

@@ -36,6 +36,9 @@ var (
 	// it, with the new one.
 	unseen = []string{"TestBeforeChange", "VerifyNewSecret", "AwaitSpread", "TestSecret", "ReassertTargetSecret",
 		"TestBeforeFinish", "Quiesce", "EnableOldSecret"}
+	// untilPlan is when the configuration has been read, and the secret has not.
+	untilPlan = []string{"AcquireLock", "ReadLockOwner", "InspectLockOwner", "AwaitOwnerStatus", "TakeOverLock",
+		"SeizeLock", "StopFormerOwner", "AwaitFormerOwner", "Plan"}
 	// ofRounds are the states in which targets are written.
 	ofRounds = []string{"SetTargetSecret", "ReassertTargetSecret", "RestoreTargetSecret"}
 )
@@ -47,9 +50,10 @@ var hands = []*kind{
 		return "AWSCURRENT is stored again, as another version"
 	}},
 	{name: "stored in another form", weight: 6, fits: notFollowed, do: func(r *telling, n int, _ seen) string {
-		if r.padded || r.isIn("Plan") { // which reads one after the other, and refuses what does not go together
+		if r.padded || r.isIn(untilPlan...) { // which refuses what does not go together
 			return ""
 		}
+		r.formed = true
 		text, form := r.current(), asText
 		if r.Config.Secret.JSONKey == "" {
 			text, form = r.object(text), asObject
@@ -207,7 +211,7 @@ var hands = []*kind{
 // rotatePair gives the registration that no target has a new secret and makes that AWSCURRENT, as a person does who
 // rotates by hand without an interruption: the next execution puts it on the targets, if one has begun. Without one the
 // plan refuses targets of the other registration, and asks the person to put it there.
-func rotatePair(r *telling, n int, _ seen) string {
+func rotatePair(r *telling, n int, c seen) string {
 	now := r.clock.Now()
 	used := map[string]bool{}
 	for _, u := range r.Stack.ELB.SecretsInUse(now, now.Add(time.Hour)) {
@@ -215,7 +219,7 @@ func rotatePair(r *telling, n int, _ seen) string {
 	}
 	ids := r.Config.ClientIDs()
 	idle := slices.IndexFunc(ids, func(id string) bool { return !used[id] })
-	if idle < 0 || r.labels()["AWSPENDING"] == "" || r.slow ||
+	if idle < 0 || r.labels()["AWSPENDING"] == "" || r.slow || r.isAsked(c) ||
 		r.Stack.IdP.Store().Accepts(ids[idle], r.current(), now) {
 		return ""
 	}
@@ -279,7 +283,8 @@ func storePadded(r *telling, n int, _ seen) string {
 }
 
 // formAgain stores AWSCURRENT in the form that the configuration says, if it is not: a rotation that began before the
-// form changed has made its version in the earlier one (docs/client-configuration.md).
+// form changed has made its version in the earlier one, and a repair may take an earlier version
+// (docs/client-configuration.md).
 func (r *telling) formAgain() {
 	if value := r.inForm(r.current()); value != r.stored() {
 		r.store(value)
@@ -343,12 +348,12 @@ func (r *telling) isNewest(value string) bool {
 	return live && all[len(all)-1].ID == id
 }
 
-// isAsked reports whether a request that changes something at Keycloak is about to be carried out, or may still come
-// late.
+// isAsked reports whether a request that changes something at the identity provider is about to be carried out, or may
+// still come late.
 func (r *telling) isAsked(c seen) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return c.changesKeycloak() || r.clock.Now().Before(r.askedUntil)
+	return c.asks() || r.clock.Now().Before(r.askedUntil)
 }
 
 // pending is the client secret that AWSPENDING holds.
@@ -467,6 +472,9 @@ var deployments = []*kind{
 		fits: func(y way) bool { return y.vendor != "manual" && !y.followed },
 		do: func(r *telling, n int, _ seen) string {
 			if r.input == repair { // which no former release knows
+				return ""
+			}
+			if n%2 == 0 && r.input == beforeEnd { // its measurements start nothing
 				return ""
 			}
 			present := r.present()

@@ -8,7 +8,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"alboidc.internal/shared/config"
-	"alboidc.internal/shared/idp/keycloak/keycloaktest"
 )
 
 // life is a random history of one client: executions, and what happens while they run. Everything in it follows from
@@ -89,9 +88,10 @@ type seen struct {
 	reading            int
 }
 
-// changesKeycloak: it changes something at Keycloak, and does not name the secret that it ends.
-func (c seen) changesKeycloak() bool {
-	return slices.Contains(keycloaktest.Imitation.Changes, c.service+":"+c.operation)
+// asks reports whether it is about to change something at the identity provider.
+func (c seen) asks() bool {
+	return slices.Contains([]string{"idp", "cognito-idp"}, c.service) &&
+		slices.Contains(changing, c.service+":"+c.operation)
 }
 
 // everyWay is each identity provider in each of its models, and clients of every kind.

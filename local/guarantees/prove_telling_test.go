@@ -85,6 +85,7 @@ type telling struct {
 	redriven   []string // and earlier ones
 	alone      bool     // no other execution may start
 	slow       bool     // new secrets are accepted late
+	formed     bool     // the form of the secret has changed
 	doomed     bool     // AWSCURRENT is dead, and the execution repairs nothing
 	redriveIn  time.Duration
 	meanwhile  func() // what happens while the execution is stopped
@@ -99,7 +100,7 @@ type telling struct {
 	// weights are what a deployment set last; -1 if it did not, or a write that came late may have put back others.
 	weights    int32
 	late       bool            // a change of a rule has come late
-	askedUntil time.Time       // until when a late request may change something at Keycloak
+	askedUntil time.Time       // until when a late request may change something at the provider
 	executions []string        // of the client
 	notifiers  []string        // and those of the notifier
 	over, told map[string]bool // which have ended, and of which it is told how
