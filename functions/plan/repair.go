@@ -100,7 +100,11 @@ func (p *planning) repairSteps() []string {
 			len(p.out.Targets), d.To.VersionID)}
 	}
 	create, _ := describeSteps(p.Invocation, p.journal, d)
-	if _, known := p.journal.Secrets[d.To.VersionID]; known {
+	switch e := p.journal.Secrets[d.To.VersionID]; e.State {
+	case "":
+	case journal.Intended:
+		create = fmt.Sprintf("take what the identity provider was asked for as version %s", d.To.VersionID)
+	default:
 		create = fmt.Sprintf("take version %s, which the identity provider accepts", d.To.VersionID)
 	}
 	return []string{create,
