@@ -444,7 +444,7 @@ func TestASecretOfOursThatLivesTakesThePlaceOfADeadOne(t *testing.T) {
 	}
 }
 
-// Where the form changed in a grace period, a repair brings the earlier one back: logins come first, and people are told.
+// Where the form changed in a grace period, a repair brings the earlier one back: logins come first. People are told.
 func TestARepairBringsAnEarlierFormBackAndTellsSo(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, quick)
