@@ -24,6 +24,9 @@ func (r *telling) hearState(execution string, e stepfunctions.Event) {
 			r.clock.Go(func() { <-held })
 		}
 	}
+	if e.StateEntered != nil && e.StateEntered.Name == "RollBack" {
+		r.goesBack(execution)
+	}
 	if e.StateEntered == nil || !strings.HasSuffix(execution, ":"+r.main) {
 		return
 	}

@@ -96,6 +96,7 @@ type telling struct {
 	// outdated are the values that nobody may write any more, since a person stored another as AWSCURRENT.
 	outdated   map[string]bool
 	outdatedAt time.Time
+	earlier    []string          // executions that had begun by then
 	byPeople   map[string]string // secrets that people have made and stored, by their ids
 	// weights are what a deployment set last; -1 if it did not, or a write that came late may have put back others.
 	weights    int32
