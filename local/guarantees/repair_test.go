@@ -444,6 +444,28 @@ func TestASecretOfOursThatLivesTakesThePlaceOfADeadOne(t *testing.T) {
 	}
 }
 
+// Where the form changed in a grace period, a repair brings the earlier one back: logins come first. People are told.
+func TestARepairBringsAnEarlierFormBackAndTellsSo(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, quick)
+	was := w.current()
+	w.when("GracePeriod", func(execution string) { w.stop(execution) })
+	w.rotate(plain)
+	w.reconfigure(asObject)
+	w.store(w.object(w.current()))
+	w.revoke()
+	w.mustRepair()
+	if w.stored() != was {
+		t.Error("the repair did not take the secret that lives, as it was stored")
+	}
+	if !w.people("the next rotation is refused", "store a JSON object with that member") {
+		t.Errorf("nobody is told of the form:\n%s", strings.Join(w.mails(), "\n\n"))
+	}
+	w.store(w.object(was))
+	w.mustRotate()
+	w.atRest()
+}
+
 // Keycloak refuses the rotated secret with the current one, whatever its own end. So nothing is accepted that a
 // rollback could go back to, and a repair has room for a new one: what it pushes out is refused.
 func TestASecretThatEndsAtKeycloakEndsThePreviousOneToo(t *testing.T) {
