@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"alboidc.internal/shared/failure"
+	"alboidc.internal/shared/journal"
 	"alboidc.internal/shared/probe"
 	"alboidc.internal/shared/rotation"
 )
@@ -71,6 +72,26 @@ func (p *planning) pairRefusals() []string {
 	return out
 }
 
+// tellForm tells people if a repair takes a version that is not stored as configured: logins come first, but whatever
+// else reads the secret does not find it there.
+func (p *planning) tellForm(ctx context.Context) error {
+	version := p.decided.To.VersionID
+	if p.decided.Promoted {
+		version = p.decided.From.VersionID
+	}
+	if p.journal.Secrets[version].State != journal.Live { // it is made as the configuration says
+		return nil
+	}
+	err := p.MustFit(ctx, version, "the new AWSCURRENT")
+	if !failure.Is(err, failure.Precondition) {
+		return err
+	}
+	p.out.Notice = fmt.Sprintf("What else reads AWSCURRENT does not find the secret where the configuration says, and "+
+		"the next rotation is refused: %v.", err)
+	p.out.Warnings = append(p.out.Warnings, p.out.Notice)
+	return nil
+}
+
 // repairSteps says in words what a repair does.
 func (p *planning) repairSteps() []string {
 	d := p.decided
@@ -79,7 +100,11 @@ func (p *planning) repairSteps() []string {
 			len(p.out.Targets), d.To.VersionID)}
 	}
 	create, _ := describeSteps(p.Invocation, p.journal, d)
-	if _, known := p.journal.Secrets[d.To.VersionID]; known {
+	switch e := p.journal.Secrets[d.To.VersionID]; e.State {
+	case "":
+	case journal.Intended:
+		create = fmt.Sprintf("take what the identity provider was asked for as version %s", d.To.VersionID)
+	default:
 		create = fmt.Sprintf("take version %s, which the identity provider accepts", d.To.VersionID)
 	}
 	return []string{create,

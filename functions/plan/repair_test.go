@@ -3,6 +3,8 @@ package plan_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -89,5 +91,55 @@ func TestTheSearchOfARepairLeavesTimeForTheProof(t *testing.T) {
 			err == nil && p.Action != rotation.Repair || took > lasts || err != nil && took > lasts-100*time.Second {
 			t.Errorf("after %d throttled reads and %s the plan is to %q (%v)", throttled, took, p.Action, err)
 		}
+	}
+}
+
+// A repair takes what lives in whatever form it is stored, and says so if that is not the configured one.
+func TestARepairTellsOfASecretInAnotherForm(t *testing.T) {
+	t.Parallel()
+	const object = `{"clientSecret":"` + value + `"}`
+	for name, c := range map[string]struct {
+		older, newer, key string
+		promoted          bool // a repair has made newer AWSCURRENT
+		tells             string
+	}{
+		"a text, and a key":        {`{"clientSecret":%q}`, value, "clientSecret", false, "leave out secret.jsonKey"},
+		"an object, and no key":    {"%s", object, "", false, "the new AWSCURRENT (version version-new) holds"},
+		"a text, gone on with":     {`{"clientSecret":%q}`, value, "clientSecret", true, "leave out secret.jsonKey"},
+		"the configured form":      {`{"clientSecret":%q}`, object, "clientSecret", false, ""},
+		"that one, gone on with":   {"%s", value, "", true, ""},
+		"a dead one in other form": {"%s", object, "clientSecret", true, ""},
+		"a new one":                {older: "%s"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w, v := newWorld(t)
+			dead := secret.New(w.Secrets.Value(older))
+			w.Secrets.Add(older, fmt.Sprintf(c.older, w.Secrets.Value(older)))
+			if c.newer != "" {
+				secondSecret(w, v, "AWSPENDING")
+				w.Secrets.Add(newer, c.newer)
+			}
+			w.Client.Secret.JSONKey = c.key
+			if c.promoted {
+				promote(w, w.Now)
+				j := w.Journal.Get()
+				j.Promotion.Repair = true
+				w.Journal.Set(j)
+			}
+			w.Tokens.Judge(func(s secret.Value, accepted bool) (int, string) {
+				if !accepted || s.Equal(dead) {
+					return 401, "invalid_client"
+				}
+				return 400, "invalid_grant"
+			})
+			p, err := makePlan(w, `{"client":"orders-web","repair":true}`)
+			if err != nil || p.Action != rotation.Repair {
+				t.Fatalf("the plan is to %s (%v)", p.Action, err)
+			}
+			if told := p.Notice != ""; told != (c.tells != "") || !strings.Contains(p.Notice, c.tells) {
+				t.Errorf("it tells %q", p.Notice)
+			}
+		})
 	}
 }

@@ -134,7 +134,7 @@ func entryOf(j *journal.Journal, id string) (journal.Entry, string) {
 }
 
 // fill copies the decision into the plan, with the steps in words for the reader of a dry run.
-func (p *planning) fill(context.Context) error {
+func (p *planning) fill(ctx context.Context) error {
 	out, d := &p.out, p.decided
 	out.Action, out.Why, out.From, out.To, out.Import = d.Action, d.Why, d.From, d.To, d.Import
 	out.Promoted = d.Promoted
@@ -154,6 +154,7 @@ func (p *planning) fill(context.Context) error {
 	switch d.Action {
 	case rotation.Repair:
 		out.Steps = p.repairSteps()
+		return p.tellForm(ctx)
 	case rotation.Rotate:
 		create, remove := describeSteps(p.Invocation, p.journal, d)
 		step("%s", create)

@@ -120,8 +120,8 @@ func (c course) after(y way, stopped string) course {
 	return c
 }
 
-// goesBack lets the function of a state fail for good, a test's more often than others, so that the execution rolls back
-// from there.
+// goesBack lets the function of a state fail for good, a test's more often than others, so that the execution rolls
+// back from there.
 func (c course) goesBack(r *rand.Rand, y way) course {
 	failed := slices.DeleteFunc(slices.Clone(ofSteps), func(s string) bool { return !slices.Contains(c.path, s) })
 	if len(failed) == 0 {
@@ -338,7 +338,7 @@ func (m moment) comes(calls int, c seen) bool {
 	case m.state != "" || m.call == 0 || calls < m.call:
 		return false
 	case m.asking:
-		return changes && slices.Contains([]string{"idp", "cognito-idp"}, c.service)
+		return c.asks()
 	case m.reading > 0:
 		return c.reading == m.reading
 	default:

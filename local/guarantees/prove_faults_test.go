@@ -24,6 +24,9 @@ func faultAt(said string, rule func(n int) fault.Rule) func(*telling, int, seen)
 		if f.Mode == fault.Drop && c.service == "idp" {
 			return ""
 		}
+		if f.Mode == fault.Delay {
+			r.asksLate(c)
+		}
 		r.fault(f)
 		return said
 	}
@@ -120,6 +123,15 @@ func (r *telling) comesLate() {
 	r.late, r.weights = true, -1
 }
 
+// asksLate notes that a request comes late, if it changes something at the identity provider.
+func (r *telling) asksLate(c seen) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if c.asks() {
+		r.askedUntil = r.clock.Now().Add(lateBy)
+	}
+}
+
 func (r *telling) isLate() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -198,6 +210,7 @@ var executions = []*kind{
 		states: []string{"CreateSecret", "CreateReplacement"}, do: func(r *telling, n int, c seen) string {
 			r.fault(fault.Rule{Service: c.service, Operation: c.operation, Mode: fault.Delay, Latency: lateBy,
 				Times: 1})
+			r.asksLate(c)
 			return "the secret is made as late as can be, and the execution is stopped after " + r.stopSoon(n)
 		}},
 	{name: "an emergency meanwhile", weight: 8, ends: []string{"ABORTED", "LockLost", "LockHeld"},

@@ -24,6 +24,9 @@ func (r *telling) hearState(execution string, e stepfunctions.Event) {
 			r.clock.Go(func() { <-held })
 		}
 	}
+	if e.StateEntered != nil && e.StateEntered.Name == "RollBack" {
+		r.goesBack(execution)
+	}
 	if e.StateEntered == nil || !strings.HasSuffix(execution, ":"+r.main) {
 		return
 	}
@@ -180,11 +183,11 @@ func (r *telling) where() string {
 	return ", in " + r.state
 }
 
-// isIn reports whether the chapter's execution is in a state.
-func (r *telling) isIn(state string) bool {
+// isIn reports whether the chapter's execution is in one of these states.
+func (r *telling) isIn(states ...string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.state == state
+	return slices.Contains(states, r.state)
 }
 
 // mend is done at the end of the chapter.

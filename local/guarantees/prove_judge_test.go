@@ -27,6 +27,7 @@ func (r *telling) judge(c chapter, result asl.Result, atRest bool) {
 		}
 	}
 	healed := r.settle()
+	r.cease()
 	r.mu.Lock()
 	happened := r.happened // also while the others ran
 	r.mu.Unlock()
@@ -46,6 +47,7 @@ func (r *telling) judge(c chapter, result asl.Result, atRest bool) {
 		r.rec.Errorf("together: disturbances of different states (%s) ended an execution as %s: %s", names(happened),
 			ended(result), text(result.Cause))
 	case len(happened) > 1, len(happened) == 1 && !atRest, r.doomed:
+	case len(happened) == 0 && !atRest && r.asksWhich(result): // people say so before the next execution
 	case len(happened) == 0 && result.Status != asl.Succeeded && !notNeeded:
 		r.rec.Errorf("undisturbed: an execution that nothing disturbed ended as %s: %s", ended(result),
 			text(result.Cause))
@@ -104,25 +106,49 @@ func (r *telling) isHealed(result asl.Result, healed []asl.Result) bool {
 	return slices.ContainsFunc(healed, func(h asl.Result) bool { return h.Status == asl.Succeeded })
 }
 
-// finish ends what goes wrong, and people put right what only they can.
-func (r *telling) finish() {
+// cease ends what goes wrong: what follows are the test's own calls.
+func (r *telling) cease() {
 	r.endTimers()
 	r.timed.Wait()
 	r.mu.Lock()
 	due := r.due
 	r.due = nil
-	mends := r.mends
 	r.mu.Unlock()
 	for _, e := range due {
 		r.tell("never came: %s: %s", e.at, e.kind.name)
 	}
 	r.Stack.Faults.Clear()
+}
+
+// finish lets people put right what only they can.
+func (r *telling) finish() {
+	r.mu.Lock()
+	mends := r.mends
+	r.mu.Unlock()
 	r.mustKeepWeights()
 	for _, mend := range slices.Backward(mends) {
 		mend()
 	}
 	if len(r.world.dead) > 0 && r.accepts(r.current()) && !r.Config.IsPair() {
 		r.removeSecret(strangers) // what came into the place of a dead one, if anything did
+	}
+	r.removeUnseen()
+}
+
+// removeUnseen removes what people have made and stored, and replaced before any execution took it over: to the journal
+// it is somebody else's.
+func (r *telling) removeUnseen() {
+	state, _ := r.journal()["state"].(*ddbtypes.AttributeValueMemberS)
+	for id, value := range r.byPeople {
+		if value == r.current() || state == nil || strings.Contains(state.Value, `"idpSecretId":"`+id+`"`) ||
+			!r.lists(id) || r.served(value) {
+			continue
+		}
+		if r.fs != nil {
+			r.pass(followersDelay) // until all that follows has the other
+		}
+		r.removeSecret(id)
+		r.tell("people remove the secret %s, which they had stored and replaced", id)
 	}
 }
 
@@ -135,6 +161,9 @@ func (r *telling) convergeNow() {
 	r.mu.Unlock()
 	r.byHand()
 	r.repairDead(name)
+	if r.formed {
+		r.formAgain()
+	}
 	r.tell("the next execution starts, undisturbed")
 	result := r.await(r.startNamedAs(name, plain))
 	if r.life.way.vendor == "manual" {
@@ -144,7 +173,7 @@ func (r *telling) convergeNow() {
 		}
 		r.removeAllBut(r.current())
 	}
-	if r.outdated != nil && strings.Contains(text(result.Cause), "identityProvider.currentSecretId") {
+	if r.asksWhich(result) {
 		result = r.nameCurrent(name)
 	}
 	if result.Status != asl.Succeeded {
@@ -152,6 +181,11 @@ func (r *telling) convergeNow() {
 	}
 	r.settle()
 	r.atRest()
+}
+
+// asksWhich reports whether an execution asks people which secret is the one that they have made.
+func (r *telling) asksWhich(result asl.Result) bool {
+	return r.outdated != nil && strings.Contains(text(result.Cause), "identityProvider.currentSecretId")
 }
 
 // nameCurrent does what people are asked for where the journal does not know the secret that they have made, and the

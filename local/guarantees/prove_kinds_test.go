@@ -1,7 +1,6 @@
 package guarantees_test
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -37,6 +36,9 @@ var (
 	// it, with the new one.
 	unseen = []string{"TestBeforeChange", "VerifyNewSecret", "AwaitSpread", "TestSecret", "ReassertTargetSecret",
 		"TestBeforeFinish", "Quiesce", "EnableOldSecret"}
+	// untilPlan is when the configuration has been read, and the secret has not.
+	untilPlan = []string{"AcquireLock", "ReadLockOwner", "InspectLockOwner", "AwaitOwnerStatus", "TakeOverLock",
+		"SeizeLock", "StopFormerOwner", "AwaitFormerOwner", "Plan"}
 	// ofRounds are the states in which targets are written.
 	ofRounds = []string{"SetTargetSecret", "ReassertTargetSecret", "RestoreTargetSecret"}
 )
@@ -48,9 +50,10 @@ var hands = []*kind{
 		return "AWSCURRENT is stored again, as another version"
 	}},
 	{name: "stored in another form", weight: 6, fits: notFollowed, do: func(r *telling, n int, _ seen) string {
-		if r.padded || r.isIn("Plan") { // which reads one after the other, and refuses what does not go together
+		if r.padded || r.isIn(untilPlan...) { // which refuses what does not go together
 			return ""
 		}
+		r.formed = true
 		text, form := r.current(), asText
 		if r.Config.Secret.JSONKey == "" {
 			text, form = r.object(text), asObject
@@ -127,15 +130,16 @@ var hands = []*kind{
 		if r.slow || r.journal()["state"] == nil { // people wait for the first rotation
 			return ""
 		}
-		r.addSecret(value)
+		r.byPeople[r.addSecret(value)] = value
 		r.store(r.inForm(value))
 		r.isThird()
 		return "a person makes a secret and stores it as AWSCURRENT"
 	}},
 	{name: "rotated by hand at Keycloak", weight: 20, any: true,
-		fits: func(y way) bool { return y.name == "keycloak" }, do: func(r *telling, _ int, _ seen) string {
+		fits: func(y way) bool { return y.name == "keycloak" }, do: func(r *telling, _ int, c seen) string {
 			if r.slow || r.journal()["state"] == nil || // as above
-				!r.isAlone(cmp.Or(r.pending(), r.current())) { // Keycloak keeps one previous secret
+				!r.isNewest(r.current()) || !r.isAlone(r.current()) || // it keeps one previous secret
+				r.isAsked(c) {
 				return ""
 			}
 			value, err := r.Stack.IdP.Vendor().(*keycloaktest.Keycloak).Regenerate(r.ClientID)
@@ -207,7 +211,7 @@ var hands = []*kind{
 // rotatePair gives the registration that no target has a new secret and makes that AWSCURRENT, as a person does who
 // rotates by hand without an interruption: the next execution puts it on the targets, if one has begun. Without one the
 // plan refuses targets of the other registration, and asks the person to put it there.
-func rotatePair(r *telling, n int, _ seen) string {
+func rotatePair(r *telling, n int, c seen) string {
 	now := r.clock.Now()
 	used := map[string]bool{}
 	for _, u := range r.Stack.ELB.SecretsInUse(now, now.Add(time.Hour)) {
@@ -215,7 +219,7 @@ func rotatePair(r *telling, n int, _ seen) string {
 	}
 	ids := r.Config.ClientIDs()
 	idle := slices.IndexFunc(ids, func(id string) bool { return !used[id] })
-	if idle < 0 || r.labels()["AWSPENDING"] == "" || r.slow ||
+	if idle < 0 || r.labels()["AWSPENDING"] == "" || r.slow || r.isAsked(c) ||
 		r.Stack.IdP.Store().Accepts(ids[idle], r.current(), now) {
 		return ""
 	}
@@ -279,7 +283,8 @@ func storePadded(r *telling, n int, _ seen) string {
 }
 
 // formAgain stores AWSCURRENT in the form that the configuration says, if it is not: a rotation that began before the
-// form changed has made its version in the earlier one (docs/client-configuration.md).
+// form changed has made its version in the earlier one, and a repair may take an earlier version
+// (docs/client-configuration.md).
 func (r *telling) formAgain() {
 	if value := r.inForm(r.current()); value != r.stored() {
 		r.store(value)
@@ -333,6 +338,22 @@ func (r *telling) isAlone(value string) bool {
 	now := r.clock.Now()
 	return r.fs == nil && !slices.ContainsFunc(r.Stack.ELB.SecretsInUse(now, now.Add(time.Hour)),
 		func(u elbv2.SecretInUse) bool { return u.Secret != value })
+}
+
+// isNewest reports whether a value is the newest secret that the provider has, which Keycloak keeps as the previous one
+// when another is made.
+func (r *telling) isNewest(value string) bool {
+	all := r.Stack.IdP.Store().Secrets(r.ClientID)
+	id, live := r.Stack.IdP.Store().Match(r.ClientID, value, r.clock.Now())
+	return live && all[len(all)-1].ID == id
+}
+
+// isAsked reports whether a request that changes something at the identity provider is about to be carried out, or may
+// still come late.
+func (r *telling) isAsked(c seen) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return c.asks() || r.clock.Now().Before(r.askedUntil)
 }
 
 // pending is the client secret that AWSPENDING holds.
@@ -453,6 +474,9 @@ var deployments = []*kind{
 			if r.input == repair { // which no former release knows
 				return ""
 			}
+			if n%2 == 0 && r.input == beforeEnd { // its measurements start nothing
+				return ""
+			}
 			present := r.present()
 			r.mend(func() { r.define(present) })
 			if n%2 == 0 {
@@ -499,7 +523,12 @@ var deployments = []*kind{
 				return "" // those would not know the load balancer, and take its secret away
 			}
 			r.alone = true
-			r.configure(r.only(n % 2))
+			r.configure(func(c *config.Client) { // what came meanwhile stays
+				quick(c)
+				c.LoadBalancers = slices.DeleteFunc(slices.Clone(c.LoadBalancers), func(arn string) bool {
+					return slices.Contains(r.Site.LoadBalancers, arn) && arn != r.Site.LoadBalancers[n%2]
+				})
+			})
 			r.mend(func() { r.reconfigure(func(*config.Client) {}) })
 			return "a load balancer leaves the configuration, and comes back in the end"
 		}},

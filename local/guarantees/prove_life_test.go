@@ -88,6 +88,12 @@ type seen struct {
 	reading            int
 }
 
+// asks reports whether it is about to change something at the identity provider.
+func (c seen) asks() bool {
+	return slices.Contains([]string{"idp", "cognito-idp"}, c.service) &&
+		slices.Contains(changing, c.service+":"+c.operation)
+}
+
 // everyWay is each identity provider in each of its models, and clients of every kind.
 func everyWay() []way {
 	all := append(slices.SortedFunc(slices.Values(ways()), func(a, b way) int {

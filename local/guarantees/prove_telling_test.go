@@ -85,6 +85,7 @@ type telling struct {
 	redriven   []string // and earlier ones
 	alone      bool     // no other execution may start
 	slow       bool     // new secrets are accepted late
+	formed     bool     // the form of the secret has changed
 	doomed     bool     // AWSCURRENT is dead, and the execution repairs nothing
 	redriveIn  time.Duration
 	meanwhile  func() // what happens while the execution is stopped
@@ -95,9 +96,12 @@ type telling struct {
 	// outdated are the values that nobody may write any more, since a person stored another as AWSCURRENT.
 	outdated   map[string]bool
 	outdatedAt time.Time
+	earlier    []string          // executions that had begun by then
+	byPeople   map[string]string // secrets that people have made and stored, by their ids
 	// weights are what a deployment set last; -1 if it did not, or a write that came late may have put back others.
 	weights    int32
 	late       bool            // a change of a rule has come late
+	askedUntil time.Time       // until when a late request may change something at the provider
 	executions []string        // of the client
 	notifiers  []string        // and those of the notifier
 	over, told map[string]bool // which have ended, and of which it is told how
@@ -115,7 +119,7 @@ type telling struct {
 // live lives a life in a world of its own.
 func live(t testing.TB, l life) *telling {
 	r := &telling{life: l, counts: map[string]int{}, ends: map[string]int{}, over: map[string]bool{},
-		told: map[string]bool{}}
+		told: map[string]bool{}, byPeople: map[string]string{}}
 	r.calm = sync.NewCond(&r.mu)
 	r.rec = &recorder{TB: t, other: &r.other}
 	jitter := rand.New(rand.NewPCG(l.seed, 15)) //nolint:gosec // it must be the same every time

@@ -2,6 +2,7 @@ package guarantees_test
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"time"
 
@@ -162,9 +163,18 @@ func (r *telling) isThird() {
 	values = secretsIn(values)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.outdated, r.outdatedAt = map[string]bool{}, r.clock.Now()
+	r.outdated, r.outdatedAt, r.earlier = map[string]bool{}, r.clock.Now(), slices.Clone(r.executions)
 	for _, value := range values {
 		r.outdated[value] = value != values[labels["AWSCURRENT"]]
+	}
+}
+
+// goesBack notes that an execution goes back after a failure. One that began after a person had stored a secret, and
+// made none, goes back from that. r.mu is held.
+func (r *telling) goesBack(execution string) {
+	labels, _, err := r.Stack.SecretsManager.Snapshot(scenario.Home, r.SecretARN)
+	if err == nil && labels["AWSPENDING"] == "" && !slices.Contains(r.earlier, execution) {
+		r.outdated = nil
 	}
 }
 

@@ -2,6 +2,7 @@ package guarantees_test
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/url"
@@ -336,6 +337,45 @@ func TestARedrivenRepairSparesWhatLivesAgain(t *testing.T) {
 	}
 }
 
+// A repair is stopped while the new secret is made, which comes late. Where there are two places and secrets have no
+// ids, the next repair has no room for another beside the stranger's that ended AWSCURRENT: it takes what was made.
+func TestWhatAStoppedRepairHadAskedForIsTaken(t *testing.T) {
+	t.Parallel()
+	for _, y := range append(functionWays(), way{name: "pingone", vendor: "pingone", configure: quick}) {
+		if y.vendor == "lambda" && !y.can.ShowsValues {
+			continue
+		}
+		t.Run(y.name, func(t *testing.T) {
+			t.Parallel()
+			w := y.world(t, func(*world) {})
+			w.mustRotate()
+			w.revoke()
+			create := "pingone.updateSecret"
+			if y.vendor == "lambda" {
+				create = "lambda." + y.makes()
+			}
+			w.fault(fault.Rule{Service: "idp", Operation: create, Mode: fault.Delay, Latency: lateBy, Times: 1})
+			w.when("CreateReplacement", func(execution string) {
+				_ = w.clock.Sleep(context.Background(), 5*time.Second)
+				w.stop(execution)
+			})
+			if r, _ := w.rotate(repair); r.Status != asl.Aborted {
+				t.Fatalf("ended as %s: %s", r.Status, text(r.Cause))
+			}
+			w.pass(time.Hour)
+			all := w.Stack.IdP.Store().Secrets(w.ClientID)
+			w.mustRepair()
+			if id, _ := w.Stack.IdP.Store().Match(w.ClientID, w.current(), w.clock.Now()); id != all[len(all)-1].ID {
+				t.Error("AWSCURRENT is not what the first repair had asked for")
+			}
+			w.tidy()
+			w.atRest()
+			w.mustRotate()
+			w.atRest()
+		})
+	}
+}
+
 // A client with followers only: nothing that was AWSCURRENT goes when a repair gives up.
 func TestARepairThatGivesUpSparesWhatFollowersHave(t *testing.T) {
 	t.Parallel()
@@ -402,6 +442,28 @@ func TestASecretOfOursThatLivesTakesThePlaceOfADeadOne(t *testing.T) {
 			w.atRest()
 		})
 	}
+}
+
+// Where the form changed in a grace period, a repair brings the earlier one back: logins come first. People are told.
+func TestARepairBringsAnEarlierFormBackAndTellsSo(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, quick)
+	was := w.current()
+	w.when("GracePeriod", func(execution string) { w.stop(execution) })
+	w.rotate(plain)
+	w.reconfigure(asObject)
+	w.store(w.object(w.current()))
+	w.revoke()
+	w.mustRepair()
+	if w.stored() != was {
+		t.Error("the repair did not take the secret that lives, as it was stored")
+	}
+	if !w.people("the next rotation is refused", "store a JSON object with that member") {
+		t.Errorf("nobody is told of the form:\n%s", strings.Join(w.mails(), "\n\n"))
+	}
+	w.store(w.object(was))
+	w.mustRotate()
+	w.atRest()
 }
 
 // Keycloak refuses the rotated secret with the current one, whatever its own end. So nothing is accepted that a

@@ -50,6 +50,12 @@ var ofEnds = map[string][]fault{
 		{"functions/plan/repair.go mustBeDead", `, p.request.Heals():`, `:`, "healed"},
 		{"functions/plan/repair.go mustBeDead", `!p.request.Repair || `, ``, "no repair is asked for"},
 	},
+	"functions/plan TestARepairTellsOfASecretInAnotherForm": {
+		{"functions/plan/repair.go tellForm", `if p.decided.Promoted {`, `if false {`, "gone on with"},
+		{"functions/plan/repair.go tellForm", `if !failure.Is(err, failure.Precondition) {`, `if true {`, "the plan is to"},
+		{"functions/plan/repair.go tellForm", `if p.journal.Secrets[version].State != journal.Live {`, `if false {`,
+			"it tells"},
+	},
 	"functions/plan TestAVersionWithAnothersClientIDIsRefused": {
 		{"functions/invocation/reading.go MustFit",
 			`if noted == nil || !t.Fits(*noted) { return s.MustHaveItsClientID(ctx, version, label) }`,

@@ -234,6 +234,14 @@ var ofWhatTheyUse = map[string][]fault{
 		{"shared/rotation/repair.go DeadOfOurs", `x.Status == idp.Disabled &&`, `(x.Status == idp.Disabled || true) &&`,
 			"they go in the order"},
 	},
+	"shared/rotation TestARepairWithoutRoomTakesWhatWasAskedFor": {
+		{"shared/rotation/repair.go repair", `case asked != "":`, `case false:`, "asked for twice"},
+		{"shared/rotation/repair.go repair", `case why == "":`, `case why == "" && asked == "":`, "there is room"},
+		{"shared/rotation/repair.go askedFor", `s.ByVersion && `, ``, "secrets have ids"},
+		{"shared/rotation/repair.go askedFor", `s.knowsCurrent() && `, ``, "AWSCURRENT is new"},
+		{"shared/rotation/repair.go askedFor", `e.State == journal.Intended && `, ``, "removed since"},
+		{"shared/rotation/repair.go askedFor", `e.Asked.After(last)`, `!e.Asked.Before(last)`, "never asked for"},
+	},
 	"shared/rotation TestARepairHasTheRoomOfOurOwn": {
 		{"shared/rotation/repair.go occupiedByOthers", `if !s.ByVersion {`, `if true {`, "0 of somebody else"},
 		{"shared/rotation/repair.go occupiedByOthers", `x.ID == s.Labels.Current || state == journal.Live ||`, `true ||`,

@@ -229,6 +229,38 @@ func TestARepairHasTheRoomOfOurOwn(t *testing.T) {
 	}
 }
 
+// A request that got no answer may have taken the last place.
+func TestARepairWithoutRoomTakesWhatWasAskedFor(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		change func(*rotation.Snapshot)
+		to     string // "" is refused
+	}{
+		"asked for twice": {func(s *rotation.Snapshot) {
+			s.Journal.Secrets["d"] = journal.Entry{State: journal.Intended, Asked: now.Add(-2 * time.Hour)}
+		}, "c"},
+		"there is room":     {func(s *rotation.Snapshot) { s.Listed = s.Listed[:1] }, "n"},
+		"secrets have ids":  {func(s *rotation.Snapshot) { s.ByVersion = false }, ""},
+		"AWSCURRENT is new": {func(s *rotation.Snapshot) { s.Labels.Current = "x" }, ""},
+		"never asked for": {func(s *rotation.Snapshot) {
+			s.Journal.Secrets["c"] = journal.Entry{State: journal.Intended}
+		}, ""},
+		"removed since": {func(s *rotation.Snapshot) {
+			s.Journal.Secrets["c"] = journal.Entry{State: journal.Removed, Asked: now}
+		}, ""},
+	} {
+		s := clean()
+		s.Ended, s.ByVersion = true, true
+		s.Journal.Secrets["c"] = journal.Entry{State: journal.Intended, Asked: now.Add(-time.Hour)}
+		s.Listed = []idp.Secret{{ID: "somebody's", Status: idp.Active}, {ID: "another", Status: idp.Active}}
+		c.change(&s)
+		d := rotation.Decide(s)
+		if d.Action != rotation.Repair || len(d.Refusals) > 0 != (c.to == "") || c.to != "" && d.To.VersionID != c.to {
+			t.Errorf("%s: decided %+v", name, d)
+		}
+	}
+}
+
 func TestDecideRefuses(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {

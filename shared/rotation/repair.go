@@ -37,9 +37,27 @@ func (s Snapshot) repair(d *Decision) {
 	if s.ByHand {
 		d.Refusals = append(d.Refusals, s.adviseToStore())
 	}
-	if why := s.NoRoomToRepair(); why != "" {
+	switch why, asked := s.NoRoomToRepair(), s.askedFor(); {
+	case why == "":
+	case asked != "":
+		d.To = s.ref(asked)
+		d.Why = fmt.Sprintf("the identity provider refuses AWSCURRENT; what it was asked for as version %s, without an "+
+			"answer, takes its place", asked)
+	default:
 		d.Refusals = append(d.Refusals, why)
 	}
+}
+
+// askedFor returns the version of which a request for a secret was last left without an answer, where secrets have no
+// ids; "" if there is none. A repair that has no room for another takes what that made, if it made any.
+func (s Snapshot) askedFor() (version string) {
+	var last time.Time
+	for v, e := range s.Journal.Secrets {
+		if s.ByVersion && s.knowsCurrent() && e.State == journal.Intended && e.Asked.After(last) {
+			version, last = v, e.Asked
+		}
+	}
+	return version
 }
 
 // NoRoomToRepair says why the provider has no place for a repair's new secret; "" if it has one.
