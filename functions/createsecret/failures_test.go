@@ -62,6 +62,21 @@ func TestALimitOfTheProviderIsTold(t *testing.T) {
 	fakes.Failed(t, err, failure.IdPRejected, "limit")
 }
 
+// The note that the provider was asked stays then, and a retry waits for what that may have made.
+func TestARefusalThatCannotBeNotedIsNoSuccess(t *testing.T) {
+	t.Parallel()
+	w, _ := newWorld(t, memory.Options{MaxSecrets: 1})
+	w.Cut(4, false)
+	_, err := create(w)
+	fakes.Failed(t, err, failure.Unavailable, "")
+	if !w.Mend() {
+		t.Errorf("the fourth write was not cut; the writes are %q", w.Writes())
+	}
+	if e := w.Journal.Get().Secrets[newer]; e.State != journal.Intended || e.Asked.IsZero() {
+		t.Errorf("the journal says %+v", e)
+	}
+}
+
 func TestWhatFailsIsTold(t *testing.T) {
 	t.Parallel()
 	const second = "client-second"

@@ -3,6 +3,7 @@ package createsecret_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
@@ -91,14 +92,15 @@ func TestANewVersionHasItsClientID(t *testing.T) {
 func TestTheEntryOfAVersionThatIsGoneGoesOver(t *testing.T) {
 	t.Parallel()
 	w, v := newWorld(t, takesOurs)
-	w.Journal.Set(journal.Journal{Secrets: map[string]journal.Entry{"version-gone": {State: journal.Live,
-		IdPSecretID: first, JSONKey: aws.String("k"), At: w.Now}}})
+	w.Journal.Set(journal.Journal{Secrets: map[string]journal.Entry{
+		"version-gone":    {State: journal.Live, IdPSecretID: first, JSONKey: aws.String("k"), At: w.Now},
+		"version-removed": {State: journal.Removed, IdPSecretID: first, At: w.Now.Add(-time.Hour)}}})
 	out, err := create(w)
 	if err != nil {
 		t.Fatal(err)
 	}
 	s := w.Journal.Get().Secrets
-	if e := s[older]; len(s) != 2 || e.IdPSecretID != first || e.Imported || e.JSONKey == nil || *e.JSONKey != "" {
+	if e := s[older]; len(s) != 3 || s["version-removed"].State != journal.Removed || e.IdPSecretID != first || e.Imported || e.JSONKey == nil || *e.JSONKey != "" {
 		t.Errorf("the journal says %+v", s)
 	}
 	madeOne(t, w, v, out)

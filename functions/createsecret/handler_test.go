@@ -128,6 +128,8 @@ func TestTheIntentIsWrittenFirstAndTheIDLast(t *testing.T) {
 			madeOne(t, w, v, out)
 			if e := w.Journal.Get().Secrets[newer]; !slices.Equal(e.Before, []string{first}) {
 				t.Errorf("there were %q before the intent, it says: a stranger's is taken for ours", e.Before)
+			} else if !e.At.Equal(w.Now) {
+				t.Errorf("the intent is of %s, it says: what was stored before it counts", e.At)
 			}
 		})
 	}

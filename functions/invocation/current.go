@@ -24,6 +24,7 @@ func (s *Invocation) ResolveCurrent(ctx context.Context, from, to string) (stand
 		}
 		if stands, err = s.standsFor(ctx, labels.Current, from, to); err != nil || stands != "" {
 			s.stays = labels.Current
+			s.stands = stands
 			return stands, labels.Current, err
 		}
 		if try == len(rereads) {

@@ -174,7 +174,8 @@ type Invocation struct {
 	labels             *versions.Labels  // as they were read last
 	keeper             versions.Keeper   // with the labels
 	looked             time.Time         // when the labels were read last
-	stays              string            // the AWSCURRENT that ResolveCurrent has found
+	stays              string            // the AWSCURRENT that ResolveCurrent or MustStay has found
+	stands             string            // whose secret that holds, by ResolveCurrent
 	known              withoutids.Known  // what a provider of package withoutids goes by
 	absent             map[string]bool   // versions that were looked for and are not stored
 	owners             map[string]string // registrations of a pair that have versions, as Belongs was told

@@ -55,6 +55,9 @@ func (s *Invocation) LookAgain(ctx context.Context) error {
 	return s.TellProvider(ctx)
 }
 
+// MustStay lets LookAgain fail if AWSCURRENT leaves a version: what this call has proven, it has proven of that.
+func (s *Invocation) MustStay(version string) { s.stays = version }
+
 // LookAgainAfter is LookAgain if AWSCURRENT was looked at longer ago than d: a call that writes several times must not
 // go by what was there at its beginning.
 func (s *Invocation) LookAgainAfter(ctx context.Context, d time.Duration) error {
@@ -77,15 +80,16 @@ func (s *Invocation) TellProvider(ctx context.Context) error {
 	if labels.Current == "" {
 		return failure.New(failure.Precondition, "the secret has no AWSCURRENT version")
 	}
-	current := s.entry(labels.Current)
-	k := withoutids.Known{Current: withoutids.Version{ID: labels.Current}, Ended: s.CurrentEnded}
+	name := s.nameCurrent(labels)
+	current := s.entry(name)
+	k := withoutids.Known{Current: withoutids.Version{ID: name}, Ended: s.CurrentEnded}
 	if k.Current.Value, err = s.Value(ctx, labels.Current); err != nil {
 		return err
 	}
-	if k.Current.ClientID, err = s.ClientID(ctx, rotation.Ref{VersionID: labels.Current}); err != nil {
+	if k.Current.ClientID, err = s.ClientID(ctx, rotation.Ref{VersionID: name}); err != nil {
 		return err
 	}
-	for _, id := range s.others(labels) {
+	for _, id := range s.others(name) {
 		e := s.entry(id)
 		v := withoutids.Version{ID: id, ClientID: e.ClientID, Kept: e.State == journal.Kept,
 			After: !e.Imported && (current.Imported || !e.At.Before(current.At))}
@@ -105,13 +109,22 @@ func (s *Invocation) TellProvider(ctx context.Context) error {
 	return nil
 }
 
-// others returns the versions, other than AWSCURRENT, whose secrets the provider may have: those that the journal holds
-// as intended, live or kept, the kept ones last.
-func (s *Invocation) others(labels versions.Labels) []string {
+// nameCurrent returns the version by which the journal and the caller know the secret of AWSCURRENT: From, if that was
+// stored again.
+func (s *Invocation) nameCurrent(l versions.Labels) string {
+	if s.From != "" && s.stands == s.From && l.Current == s.stays {
+		return s.From
+	}
+	return l.Current
+}
+
+// others returns the versions, other than AWSCURRENT's, whose secrets the provider may have: those that the journal
+// holds as intended, live or kept, the kept ones last.
+func (s *Invocation) others(current string) []string {
 	var wanted, kept []string
 	for _, id := range slices.Sorted(maps.Keys(s.journal.Secrets)) {
 		switch e := s.journal.Secrets[id]; {
-		case id == labels.Current || e.State == journal.Removed:
+		case id == current || e.State == journal.Removed:
 		case e.State == journal.Kept:
 			kept = append(kept, id)
 		default:

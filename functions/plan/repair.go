@@ -20,6 +20,7 @@ func (p *planning) mustBeDead(ctx context.Context) error {
 		return err
 	}
 	p.tellOwner(labels.Current)
+	p.MustStay(labels.Current)
 	verdict, err := p.Verdict(ctx, labels.Current)
 	if err != nil {
 		return err

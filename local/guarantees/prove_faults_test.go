@@ -115,6 +115,23 @@ func (r *telling) changesComeLate(times int) {
 		Times: times})
 }
 
+// fault lets calls go wrong. Two delays of one call would add up to more than the waits take into account, so a further
+// one takes the place of the earlier.
+func (r *telling) fault(f fault.Rule) {
+	id, err := r.Stack.Faults.Add(f)
+	if err != nil {
+		r.rec.Fatal(err)
+	}
+	if f.Mode != fault.Delay {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	of := f.Service + ":" + f.Operation
+	r.Stack.Faults.Remove(r.delays[of])
+	r.delays[of] = id
+}
+
 // comesLate notes that a change of a rule comes late, or again. It may put back the weights from before, and what other
 // hands write to rules could come late in its place.
 func (r *telling) comesLate() {

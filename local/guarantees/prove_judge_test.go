@@ -180,6 +180,9 @@ func (r *telling) convergeNow() {
 		r.rec.Fatalf("next: the next execution ended as %s: %s", ended(result), text(result.Cause))
 	}
 	r.settle()
+	if r.fs != nil && r.lastOutcome() == "repaired" {
+		r.pass(2 * followersDelay) // no repair waits until followers have AWSCURRENT by themselves
+	}
 	r.atRest()
 }
 

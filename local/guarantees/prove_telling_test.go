@@ -101,6 +101,7 @@ type telling struct {
 	// weights are what a deployment set last; -1 if it did not, or a write that came late may have put back others.
 	weights    int32
 	late       bool            // a change of a rule has come late
+	delays     map[string]int  // the fault that delays an operation of a service
 	askedUntil time.Time       // until when a late request may change something at the provider
 	executions []string        // of the client
 	notifiers  []string        // and those of the notifier
@@ -119,7 +120,7 @@ type telling struct {
 // live lives a life in a world of its own.
 func live(t testing.TB, l life) *telling {
 	r := &telling{life: l, counts: map[string]int{}, ends: map[string]int{}, over: map[string]bool{},
-		told: map[string]bool{}, byPeople: map[string]string{}}
+		told: map[string]bool{}, delays: map[string]int{}, byPeople: map[string]string{}}
 	r.calm = sync.NewCond(&r.mu)
 	r.rec = &recorder{TB: t, other: &r.other}
 	jitter := rand.New(rand.NewPCG(l.seed, 15)) //nolint:gosec // it must be the same every time

@@ -177,6 +177,33 @@ func TestADeadSecretIsReplaced(t *testing.T) {
 	}
 }
 
+func TestADeadSecretThatIsStoredAgainIsReplaced(t *testing.T) {
+	t.Parallel()
+	for _, vendor := range []string{"auth0", "keycloak"} { // a pair, and where what has ended may live again
+		for _, rotated := range []bool{true, false} {
+			for _, state := range []string{"Plan", "CreateReplacement", "VerifyReplacement", "PromoteReplacement"} {
+				t.Run(fmt.Sprintf("%s, rotated before: %t, %s", vendor, rotated, state), func(t *testing.T) {
+					t.Parallel()
+					w := newWorldOf(t, vendor, usual(), quick)
+					if rotated {
+						w.mustRotate()
+					}
+					w.revoke()
+					if state == "Plan" {
+						w.looks(state, 1, w.storeAgain) // while it proves that AWSCURRENT is dead
+					} else {
+						w.before(state, w.storeAgain)
+					}
+					w.mustRepair()
+					w.tidy()
+					w.mustRotate()
+					w.atRest()
+				})
+			}
+		}
+	}
+}
+
 // tidy removes what nobody but a person may remove: secrets of strangers, and a dead one that no rotation ever knew.
 func (w *world) tidy() {
 	for _, clientID := range w.Config.ClientIDs() {

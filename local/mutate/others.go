@@ -124,6 +124,10 @@ var ofOthersHelp = map[string][]fault{
 		{"functions/plan/repair.go mustBeDead", `, p.request.Heals():`, `, true:`, "ended as"},
 		{"functions/plan/repair.go mustBeDead", `case verdict.Outcome == probe.Rejected:`, `case true:`, "ended as"},
 	},
+	"local/guarantees TestADeadSecretThatIsStoredAgainIsReplaced": {
+		{"functions/invocation/labels.go nameCurrent", `s.stands == s.From`, `false`, "CreateReplacement"},
+		{"functions/plan/repair.go mustBeDead", `p.MustStay(labels.Current)`, ``, "Plan"},
+	},
 	"local/guarantees TestARepairThatGivesUpSparesWhatFollowersHave": {
 		{"functions/retiresecret/handler.go mustKeep", `case !goes.Unused || r.journal.GivenOut(r.seen.Version):`,
 			`case false:`, "TestARepairThatGivesUpSparesWhatFollowersHave"},
