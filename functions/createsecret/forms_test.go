@@ -100,7 +100,8 @@ func TestTheEntryOfAVersionThatIsGoneGoesOver(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := w.Journal.Get().Secrets
-	if e := s[older]; len(s) != 3 || s["version-removed"].State != journal.Removed || e.IdPSecretID != first || e.Imported || e.JSONKey == nil || *e.JSONKey != "" {
+	if e := s[older]; len(s) != 3 || s["version-removed"].State != journal.Removed ||
+		e.IdPSecretID != first || e.Imported || e.JSONKey == nil || *e.JSONKey != "" {
 		t.Errorf("the journal says %+v", s)
 	}
 	madeOne(t, w, v, out)

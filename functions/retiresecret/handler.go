@@ -427,8 +427,8 @@ func (r *retirement) remove(ctx context.Context, result string) (string, journal
 	return result, journal.Removed, err
 }
 
-// noteRefusing notes how far the proof has come that the provider refuses what it was told to end; nil if it may not have
-// been told.
+// noteRefusing notes how far the proof has come that the provider refuses what it was told to end; nil if it may not
+// have been told.
 func (r *retirement) noteRefusing(ctx context.Context, seen map[string]int) error {
 	e := r.journal.Secrets[r.seen.Version]
 	if e.State != journal.Live {

@@ -41,8 +41,8 @@ func (s Snapshot) repair(d *Decision) {
 	case why == "":
 	case asked != "":
 		d.To = s.ref(asked)
-		d.Why = fmt.Sprintf("the identity provider refuses AWSCURRENT; what it was asked for as version %s, without an "+
-			"answer, takes its place", asked)
+		d.Why = fmt.Sprintf("the identity provider refuses AWSCURRENT; what it was asked for as version %s, without "+
+			"an answer, takes its place", asked)
 	default:
 		d.Refusals = append(d.Refusals, why)
 	}
