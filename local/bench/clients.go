@@ -29,7 +29,7 @@ func Clients(ctx context.Context, n int, okta bool) ([]Row, error) {
 		return nil, err
 	}
 	defer w.close()
-	executions, err := w.startAll(ctx, "")
+	executions, err := w.startAll(ctx, 0, "")
 	if err != nil {
 		return nil, err
 	}
@@ -134,23 +134,27 @@ func (w *world) refusals() func() int {
 	return func() int { count(""); mu.Lock(); defer mu.Unlock(); return n }
 }
 
-// startAll starts an execution for each client, whose input has more (", FIELD: VALUE").
-func (c *crowd) startAll(ctx context.Context, more string) ([]string, error) {
-	var executions []string
-	for _, name := range c.names {
-		for {
-			execution, err := c.start(ctx, `{"client": "`+name+`"`+more+`}`)
-			if err == nil {
-				executions = append(executions, execution)
-				break
+// startAll starts an execution for each client after a while, whose input has more (", FIELD: VALUE"). No time passes
+// meanwhile, but where starts are throttled.
+func (c *crowd) startAll(ctx context.Context, after time.Duration, more string) (executions []string, err error) {
+	started := make(chan struct{})
+	c.clock.Go(func() {
+		defer close(started)
+		_ = c.clock.Sleep(ctx, after)
+		for _, name := range c.names {
+			execution, failed := c.start(ctx, `{"client": "`+name+`"`+more+`}`)
+			for failed != nil && strings.Contains(failed.Error(), "Throttling") {
+				_ = c.clock.Sleep(ctx, time.Second)
+				execution, failed = c.start(ctx, `{"client": "`+name+`"`+more+`}`)
 			}
-			if !strings.Contains(err.Error(), "Throttling") {
-				return nil, err
+			if err = failed; err != nil {
+				return
 			}
-			c.clock.Pass(time.Second)
+			executions = append(executions, execution)
 		}
-	}
-	return executions, nil
+	})
+	<-started
+	return executions, err
 }
 
 // waitAll waits for executions and returns how many ended in which way: SUCCEEDED, or the error's name. others says why

@@ -53,11 +53,10 @@ func TestClientsWaitForEachOther(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			executions, err := w.startAll(t.Context(), c.more)
+			executions, err := w.startAll(t.Context(), 0, c.more)
 			if err == nil && c.then != "" {
-				w.clock.Pass(2 * time.Hour)
 				var more []string
-				more, err = w.startAll(t.Context(), c.then)
+				more, err = w.startAll(t.Context(), 2*time.Hour, c.then)
 				executions = append(executions, more...)
 			}
 			if err != nil {
