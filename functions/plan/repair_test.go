@@ -41,10 +41,7 @@ func TestOnlyADeadSecretIsRepaired(t *testing.T) {
 			w, v := newWorld(t)
 			secondSecret(w, v)
 			if c.promoted {
-				promote(w, w.Now)
-				j := w.Journal.Get()
-				j.Promotion.Repair = true
-				w.Journal.Set(j)
+				promoteByRepair(w)
 			}
 			w.Tokens.Judge(func(s secret.Value, accepted bool) (int, string) {
 				current := s.Equal(secret.New(value)) == c.promoted
@@ -63,6 +60,14 @@ func TestOnlyADeadSecretIsRepaired(t *testing.T) {
 			}
 		})
 	}
+}
+
+// promoteByRepair makes newer AWSCURRENT, as a repair does.
+func promoteByRepair(w *fakes.World) {
+	promote(w, w.Now)
+	j := w.Journal.Get()
+	j.Promotion.Repair = true
+	w.Journal.Set(j)
 }
 
 // lasting is the context of a call that ends at a time of the world's clock.
@@ -122,10 +127,7 @@ func TestARepairTellsOfASecretInAnotherForm(t *testing.T) {
 			}
 			w.Client.Secret.JSONKey = c.key
 			if c.promoted {
-				promote(w, w.Now)
-				j := w.Journal.Get()
-				j.Promotion.Repair = true
-				w.Journal.Set(j)
+				promoteByRepair(w)
 			}
 			w.Tokens.Judge(func(s secret.Value, accepted bool) (int, string) {
 				if !accepted || s.Equal(dead) {

@@ -141,16 +141,17 @@ func (c *crowd) startAll(ctx context.Context, after time.Duration, more string) 
 	c.clock.Go(func() {
 		defer close(started)
 		_ = c.clock.Sleep(ctx, after)
-		for _, name := range c.names {
-			execution, failed := c.start(ctx, `{"client": "`+name+`"`+more+`}`)
-			for failed != nil && strings.Contains(failed.Error(), "Throttling") {
+		for len(executions) < len(c.names) {
+			execution, failed := c.start(ctx, `{"client": "`+c.names[len(executions)]+`"`+more+`}`)
+			switch {
+			case failed == nil:
+				executions = append(executions, execution)
+			case strings.Contains(failed.Error(), "Throttling"):
 				_ = c.clock.Sleep(ctx, time.Second)
-				execution, failed = c.start(ctx, `{"client": "`+name+`"`+more+`}`)
-			}
-			if err = failed; err != nil {
+			default:
+				err = failed
 				return
 			}
-			executions = append(executions, execution)
 		}
 	})
 	<-started
