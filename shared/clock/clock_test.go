@@ -96,6 +96,33 @@ func TestSleepEndsWithItsContext(t *testing.T) {
 	}
 }
 
+// Whoever ends the context of a sleeper may fall asleep before the sleeper has seen it.
+func TestVirtualClockDoesNotMoveForAContextThatEnded(t *testing.T) {
+	t.Parallel()
+	c := clock.NewVirtual(start())
+	ctx, cancel := context.WithCancel(context.Background())
+	asleep := make(chan struct{})
+	done := make(chan error)
+	c.Go(func() {
+		c.Go(func() {
+			done <- c.Sleep(telling{unseen{ctx}, sync.OnceFunc(func() { close(asleep) })}, time.Hour)
+		})
+		<-asleep
+		cancel()
+	})
+	if err := <-done; err == nil {
+		t.Error("slept on a context that had ended")
+	}
+	if got := c.Now().Sub(start()); got != 0 {
+		t.Errorf("moved %s", got)
+	}
+}
+
+// unseen is a context whose end nobody has noticed yet.
+type unseen struct{ context.Context }
+
+func (unseen) Done() <-chan struct{} { return nil }
+
 // A client with two requests under way: the second server falls asleep while the clock moves for the first.
 func TestVirtualClockMovesForWhoFallsAsleepMeanwhile(t *testing.T) {
 	t.Parallel()

@@ -2,6 +2,7 @@ package clock
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 )
@@ -18,6 +19,7 @@ type Virtual struct {
 }
 
 type sleeper struct {
+	ctx   context.Context
 	until time.Time
 	wake  chan struct{}
 	done  bool // woken by the clock or by the end of its context; guarded by Virtual.mu
@@ -87,23 +89,24 @@ func (v *Virtual) Sleep(ctx context.Context, d time.Duration) error {
 		return err
 	}
 	v.mu.Lock()
-	s := &sleeper{until: v.now.Add(d), wake: make(chan struct{})}
+	s := &sleeper{ctx: ctx, until: v.now.Add(d), wake: make(chan struct{})}
 	v.sleepers = append(v.sleepers, s)
 	v.busy--
 	v.move()
 	v.mu.Unlock()
 	select {
 	case <-s.wake:
-		return nil
 	case <-ctx.Done():
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if !s.done {
-		v.drop(s)
-		v.busy++
+		v.wake(s)
 	}
-	return ctx.Err()
+	if s.until.After(v.now) {
+		return ctx.Err()
+	}
+	return nil
 }
 
 func (v *Virtual) leave() {
@@ -127,7 +130,7 @@ func (v *Virtual) move() {
 	}
 	v.moving = true
 	defer func() { v.moving = false }()
-	for v.busy <= 0 && len(v.sleepers) > 0 {
+	for v.wakeEnded(); v.busy <= 0 && len(v.sleepers) > 0; v.wakeEnded() {
 		next := v.sleepers[0].until
 		for _, s := range v.sleepers[1:] {
 			if s.until.Before(next) {
@@ -147,24 +150,29 @@ func (v *Virtual) move() {
 	}
 }
 
-// wakeDue wakes every sleeper whose time has come; each counts as busy from this moment. v.mu is held.
+// wakeDue wakes every sleeper whose time has come. v.mu is held.
 func (v *Virtual) wakeDue() {
-	for _, s := range append([]*sleeper(nil), v.sleepers...) {
+	for _, s := range slices.Clone(v.sleepers) {
 		if !s.until.After(v.now) {
-			s.done = true
-			v.drop(s)
-			v.busy++
-			close(s.wake)
+			v.wake(s)
 		}
 	}
 }
 
-// drop removes s from the sleepers. v.mu is held.
-func (v *Virtual) drop(s *sleeper) {
-	for i, x := range v.sleepers {
-		if x == s {
-			v.sleepers = append(v.sleepers[:i], v.sleepers[i+1:]...)
-			return
+// wakeEnded wakes every sleeper whose context has ended: until it has seen that, the clock must not move to what it
+// waited for. v.mu is held.
+func (v *Virtual) wakeEnded() {
+	for _, s := range slices.Clone(v.sleepers) {
+		if s.ctx.Err() != nil {
+			v.wake(s)
 		}
 	}
+}
+
+// wake wakes a sleeper; it counts as busy from this moment. v.mu is held.
+func (v *Virtual) wake(s *sleeper) {
+	s.done = true
+	v.sleepers = slices.DeleteFunc(v.sleepers, func(x *sleeper) bool { return x == s })
+	v.busy++
+	close(s.wake)
 }
