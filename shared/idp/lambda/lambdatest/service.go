@@ -39,8 +39,11 @@ func (l *Lambda) Handle(ctx context.Context, call *awsapi.Call) (any, error) {
 		return nil, &awsapi.Error{Status: http.StatusNotFound, Code: "ResourceNotFoundException",
 			Message: "Function not found"}
 	}
-	answer := make(chan []byte, 1)
-	l.env.Clock.Go(func() { answer <- l.Function(call.Body) })
+	answer, resumed := make(chan []byte, 1), make(chan struct{})
+	l.env.Clock.Go(func() {
+		answer <- l.Function(call.Body)
+		<-resumed // whoever waits for it is busy again before this is not: the clock stands in between
+	})
 	var body []byte
 	l.env.Clock.Idle(func() {
 		select {
@@ -48,6 +51,7 @@ func (l *Lambda) Handle(ctx context.Context, call *awsapi.Call) (any, error) {
 		case <-ctx.Done():
 		}
 	})
+	close(resumed)
 	if body == nil {
 		panic(http.ErrAbortHandler)
 	}
