@@ -127,3 +127,25 @@ func TestNothingIsMadeWhileTheOldSecretIsStoredPadded(t *testing.T) {
 		})
 	}
 }
+
+// What an earlier execution had asked for is stored as the present configuration says.
+func TestTheFormOfWhatWasAskedForIsThePresentOne(t *testing.T) {
+	t.Parallel()
+	w, v := slotWorld(t, memory.SlotOptions{})
+	w.Client.Secret.JSONKey = "secret"
+	w.Secrets.Add(older, `{"clientSecret":"`+memory.Initial+`","secret":"`+memory.Initial+`"}`)
+	former, at := "clientSecret", w.Now.Add(-time.Hour)
+	w.Journal.Set(journal.Journal{Secrets: map[string]journal.Entry{
+		older: {State: journal.Live, IdPSecretID: older, JSONKey: &former, At: at},
+		newer: {State: journal.Intended, JSONKey: &former, Before: []string{older}, At: at, Asked: at}}})
+	made := v.Shift(fakes.ClientID)
+	_, err := call(w, rotation.CreateInput{From: rotation.Ref{VersionID: older, IdPSecretID: older},
+		To: rotation.Ref{VersionID: newer}, Repair: true})
+	e := w.Journal.Get().Secrets[newer]
+	if err != nil || !strings.Contains(w.Secrets.Value(newer), `"secret":"`+made.Reveal()+`"`) {
+		t.Fatalf("stored is %s (%v)", w.Secrets.Value(newer), err)
+	}
+	if e.State != journal.Live || e.JSONKey == nil || *e.JSONKey != "secret" || e.Config == nil {
+		t.Errorf("another member is taken for the secret: the journal says %+v", e)
+	}
+}

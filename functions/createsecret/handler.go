@@ -360,7 +360,7 @@ func (m *maker) ask(ctx context.Context) error {
 	before := m.seen.Entry.Asked
 	r := idp.CreateRequest{Value: m.value, Tag: m.version, Adopt: m.adopt,
 		Asked: !m.Capable.AcceptsValue && !before.IsZero()}
-	if err := m.save(ctx, func(e *journal.Entry) { e.Asked = m.Now() }); err != nil {
+	if err := m.save(ctx, m.noteRequest); err != nil {
 		return err
 	}
 	if !m.Capable.HasIDs() { // it may end a secret
@@ -387,6 +387,15 @@ func (m *maker) ask(ctx context.Context) error {
 		return err
 	}
 	return m.close(ctx, made)
+}
+
+// noteRequest notes that the provider is about to be asked. A value that the provider makes is stored as the present
+// configuration says, though another execution intended it.
+func (m *maker) noteRequest(e *journal.Entry) {
+	e.Asked = m.Now()
+	if form := m.Config.Secret.JSONKey; m.value.IsZero() {
+		e.JSONKey, e.Config = &form, m.Text()
+	}
 }
 
 // knows reports whether a secret of this id was there when the intent was written, or is another version's.

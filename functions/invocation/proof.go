@@ -254,12 +254,15 @@ func (s *Invocation) MustAccept(ctx context.Context, version, what string) error
 }
 
 // FindReplacement returns the first of several versions that the identity provider accepts whenever it is asked; "" if
-// it refuses them all whenever it is asked, or if their texts are gone. If it accepts none, and one cannot be told, it
-// fails: making another secret could end that one.
+// it refuses them all whenever it is asked, or if their texts are gone, or lack the client id that followers read. If
+// it accepts none, and one cannot be told, it fails: making another secret could end that one.
 func (s *Invocation) FindReplacement(ctx context.Context, among []string) (string, error) {
 	var unclear error
 	for _, version := range among {
 		c, err := s.Credential(ctx, version)
+		if err == nil && !s.Capable.MadeByHand() { // of which a plan says what to do
+			err = s.MustHaveItsClientID(ctx, version, "it")
+		}
 		switch {
 		case errors.Is(err, versions.ErrNotFound), failure.Is(err, failure.Precondition):
 			continue

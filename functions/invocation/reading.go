@@ -152,7 +152,7 @@ func (s *Invocation) MustFit(ctx context.Context, version, label string) error {
 // may be any. what names the version.
 func (s *Invocation) MustHaveItsClientID(ctx context.Context, version, what string) error {
 	key := s.Config.Secret.ClientIDKey
-	if key == "" || s.CurrentEnded {
+	if key == "" || s.CurrentEnded && version == s.stays {
 		return nil
 	}
 	t, err := s.Store.Text(ctx, version)

@@ -439,6 +439,9 @@ func (p *planning) decision(ctx context.Context) (rotation.Decision, error) {
 		return rotation.Decision{}, err
 	}
 	tellSecrets(&p.out, p.Invocation, p.journal, listed)
+	if p.Successor(labels.Pending) == labels.Current { // a person has stored its secret again, as that
+		labels.Pending = labels.Current
+	}
 	s := rotation.Snapshot{Labels: labels, Journal: p.journal, Listed: listed,
 		MaxSecrets: p.Capable.MaxSecrets,
 		ByHand:     p.Capable.MadeByHand(), SecretARN: p.Config.Secret.ARN, JSONKey: p.Config.Secret.JSONKey,

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"alboidc.internal/shared/journal"
 	"alboidc.internal/shared/probe"
 	"alboidc.internal/shared/rotation"
+	"alboidc.internal/shared/versions"
 )
 
 // mustBeDead fails, if a repair is asked for, unless AWSCURRENT is proven to be refused, or a repair is to be gone on
@@ -80,15 +82,18 @@ func (p *planning) tellForm(ctx context.Context) error {
 	if p.decided.Promoted {
 		version = p.decided.From.VersionID
 	}
-	if p.journal.Secrets[version].State != journal.Live { // it is made as the configuration says
+	if _, known := p.journal.Secrets[version]; !known { // it is made, or was stored, as the configuration says
 		return nil
 	}
 	err := p.MustFit(ctx, version, "the new AWSCURRENT")
-	if !failure.Is(err, failure.Precondition) {
+	switch {
+	case errors.Is(err, versions.ErrNotFound): // it was asked for, and is stored when it comes
+		return nil
+	case !failure.Is(err, failure.Precondition):
 		return err
 	}
-	p.out.Notice = fmt.Sprintf("What else reads AWSCURRENT does not find the secret where the configuration says, and "+
-		"the next rotation is refused: %v.", err)
+	p.out.Notice = fmt.Sprintf("Once the secret that this repair takes is AWSCURRENT, nothing else that reads it finds "+
+		"it where the configuration says, and the next rotation is refused: %v.", err)
 	p.out.Warnings = append(p.out.Warnings, p.out.Notice)
 	return nil
 }

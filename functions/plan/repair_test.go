@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +12,9 @@ import (
 	"alboidc.internal/functions/internal/fakes"
 	"alboidc.internal/functions/plan"
 	"alboidc.internal/shared/failure"
+	"alboidc.internal/shared/idp"
+	"alboidc.internal/shared/idp/idptest/memory"
+	"alboidc.internal/shared/journal"
 	"alboidc.internal/shared/rotation"
 	"alboidc.internal/shared/secret"
 )
@@ -105,15 +109,17 @@ func TestARepairTellsOfASecretInAnotherForm(t *testing.T) {
 	const object = `{"clientSecret":"` + value + `"}`
 	for name, c := range map[string]struct {
 		older, newer, key string
-		promoted          bool // a repair has made newer AWSCURRENT
+		state             journal.State // of newer; "" is live
+		promoted          bool          // a repair has made newer AWSCURRENT
 		tells             string
 	}{
-		"a text, and a key":        {`{"clientSecret":%q}`, value, "clientSecret", false, "leave out secret.jsonKey"},
-		"an object, and no key":    {"%s", object, "", false, "the new AWSCURRENT (version version-new) holds"},
-		"a text, gone on with":     {`{"clientSecret":%q}`, value, "clientSecret", true, "leave out secret.jsonKey"},
-		"the configured form":      {`{"clientSecret":%q}`, object, "clientSecret", false, ""},
-		"that one, gone on with":   {"%s", value, "", true, ""},
-		"a dead one in other form": {"%s", object, "clientSecret", true, ""},
+		"a text, and a key":        {`{"clientSecret":%q}`, value, "clientSecret", "", false, "leave out secret.jsonKey"},
+		"an object, and no key":    {"%s", object, "", "", false, "the new AWSCURRENT (version version-new) holds"},
+		"one that was kept":        {`{"clientSecret":%q}`, value, "clientSecret", journal.Kept, false, "leave out"},
+		"a text, gone on with":     {`{"clientSecret":%q}`, value, "clientSecret", "", true, "leave out secret.jsonKey"},
+		"the configured form":      {`{"clientSecret":%q}`, object, "clientSecret", "", false, ""},
+		"that one, gone on with":   {"%s", value, "", "", true, ""},
+		"a dead one in other form": {"%s", object, "clientSecret", "", true, ""},
 		"a new one":                {older: "%s"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -124,6 +130,11 @@ func TestARepairTellsOfASecretInAnotherForm(t *testing.T) {
 			if c.newer != "" {
 				secondSecret(w, v, "AWSPENDING")
 				w.Secrets.Add(newer, c.newer)
+			}
+			if c.state != "" {
+				j := w.Journal.Get()
+				j.Secrets[newer] = journal.Entry{State: c.state, IdPSecretID: j.Secrets[newer].IdPSecretID, At: w.Now}
+				w.Journal.Set(j)
 			}
 			w.Client.Secret.JSONKey = c.key
 			if c.promoted {
@@ -143,5 +154,78 @@ func TestARepairTellsOfASecretInAnotherForm(t *testing.T) {
 				t.Errorf("it tells %q", p.Notice)
 			}
 		})
+	}
+}
+
+// refusing lets the token endpoint refuse a secret.
+func refusing(w *fakes.World, dead string, also ...string) {
+	w.Tokens.Judge(func(s secret.Value, accepted bool) (int, string) {
+		if s.Equal(secret.New(dead)) || !accepted && !slices.ContainsFunc(also, func(x string) bool {
+			return s.Equal(secret.New(x))
+		}) {
+			return 401, "invalid_client"
+		}
+		return 400, "invalid_grant"
+	})
+}
+
+const repairs = `{"client":"orders-web","repair":true}`
+
+// Followers of a pair read both: what was stored before the client id had a place in it must not become AWSCURRENT.
+func TestARepairPassesOverWhatHasAnothersClientID(t *testing.T) {
+	t.Parallel()
+	for id, takes := range map[string]string{second: newer, fakes.ClientID: made} {
+		w, v := slotWorld(t, memory.SlotOptions{Single: true})
+		if err := v.Registration(second).(idp.Setter).Set(t.Context(), secret.New(value)); err != nil {
+			t.Fatal(err)
+		}
+		w.Client.IdentityProvider.ClientPair = second
+		w.Client.Secret.JSONKey, w.Client.Secret.ClientIDKey = "clientSecret", "clientId"
+		w.Secrets.Add(older, `{"clientId":"anything","clientSecret":"`+memory.Initial+`"}`)
+		w.Secrets.Add(newer, fmt.Sprintf(`{"clientId":%q,"clientSecret":%q}`, id, value), "AWSPENDING")
+		w.Journal.Set(journal.Journal{Secrets: map[string]journal.Entry{
+			older: {State: journal.Live, IdPSecretID: older, ClientID: fakes.ClientID, At: w.Now},
+			newer: {State: journal.Live, IdPSecretID: newer, ClientID: second, At: w.Now}}})
+		refusing(w, memory.Initial)
+		p, err := makePlan(w, repairs)
+		if err != nil || p.To.VersionID != takes || p.Notice != "" {
+			t.Errorf("beside the secret is %s, and the repair takes %q (%v, %q)", id, p.To.VersionID, err, p.Notice)
+		}
+	}
+	w := fakes.New(t, desk{memory.NewSlots(memory.SlotOptions{}, fakes.ClientID)}, memory.Initial)
+	w.Client.Secret.JSONKey, w.Client.Secret.ClientIDKey = "clientSecret", "clientId"
+	w.Secrets.Add(older, `{"clientId":"anything","clientSecret":"`+memory.Initial+`"}`)
+	w.Secrets.Add(newer, fmt.Sprintf(`{"clientId":"another","clientSecret":%q}`, value), "AWSPENDING")
+	refusing(w, memory.Initial, value)
+	_, err := makePlan(w, repairs)
+	fakes.Failed(t, err, failure.Precondition, "the secret in AWSPENDING (version version-new) belongs to client id")
+}
+
+func TestThePlanOfARepairSaysWhatWasAskedFor(t *testing.T) {
+	t.Parallel()
+	w, v := slotWorld(t, memory.SlotOptions{})
+	w.Client.Secret.JSONKey = "clientSecret"
+	w.Secrets.Add(older, `{"clientSecret":"`+memory.Initial+`"}`)
+	v.Shift(fakes.ClientID)
+	at := w.Now.Add(-time.Hour)
+	w.Journal.Set(journal.Journal{Secrets: map[string]journal.Entry{
+		older: {State: journal.Live, IdPSecretID: older, At: at},
+		newer: {State: journal.Intended, Before: []string{older}, At: at, Asked: at}}})
+	refusing(w, memory.Initial)
+	p, err := makePlan(w, repairs)
+	if err != nil || p.To.VersionID != newer || p.Notice != "" ||
+		p.Steps[0] != "take what the identity provider was asked for as version "+newer {
+		t.Errorf("the plan is %+v (%v)", p, err)
+	}
+}
+
+func TestARepairByHandSaysWhatToStore(t *testing.T) {
+	t.Parallel()
+	w := fakes.New(t, desk{memory.NewSlots(memory.SlotOptions{}, fakes.ClientID)}, memory.Initial)
+	refusing(w, memory.Initial)
+	_, err := makePlan(w, repairs)
+	fakes.Failed(t, err, failure.Precondition, "no new secret is stored: make one at the identity provider")
+	if err != nil && strings.Contains(err.Error(), made) {
+		t.Errorf("it speaks of a version that nobody makes: %v", err)
 	}
 }

@@ -75,6 +75,24 @@ func TestASecretThatIsStoredAgainInAnyStateStays(t *testing.T) {
 	}
 }
 
+// A rotation is stopped, and a person goes on by hand: they store the new secret as AWSCURRENT, as another version.
+func TestANewSecretThatAPersonMakesAWSCURRENTStays(t *testing.T) {
+	t.Parallel()
+	for _, vendor := range append([]string{"okta", "entra"}, withoutIDs...) {
+		for _, state := range []string{"VerifyNewSecret", "AwaitSpread"} {
+			t.Run(vendor+"/"+state, func(t *testing.T) {
+				t.Parallel()
+				w := newWorldOf(t, vendor, usual(), quick)
+				w.when(state, func(execution string) { w.stop(execution) })
+				w.rotate(plain)
+				w.store(w.value(w.labels()["AWSPENDING"]))
+				w.mustRotate()
+				w.atRest()
+			})
+		}
+	}
+}
+
 // A request to make a secret that got no answer from a gateway, and is carried out later than the next try.
 func TestACreateThatComesLateAtHydraEndsNothingInUse(t *testing.T) {
 	t.Parallel()

@@ -381,15 +381,7 @@ func TestWhatAStoppedRepairHadAskedForIsTaken(t *testing.T) {
 			if y.vendor == "lambda" {
 				create = "lambda." + y.makes()
 			}
-			w.fault(fault.Rule{Service: "idp", Operation: create, Mode: fault.Delay, Latency: lateBy, Times: 1})
-			w.when("CreateReplacement", func(execution string) {
-				_ = w.clock.Sleep(context.Background(), 5*time.Second)
-				w.stop(execution)
-			})
-			if r, _ := w.rotate(repair); r.Status != asl.Aborted {
-				t.Fatalf("ended as %s: %s", r.Status, text(r.Cause))
-			}
-			w.pass(time.Hour)
+			w.stopRepairThatAsks(create)
 			all := w.Stack.IdP.Store().Secrets(w.ClientID)
 			w.mustRepair()
 			if id, _ := w.Stack.IdP.Store().Match(w.ClientID, w.current(), w.clock.Now()); id != all[len(all)-1].ID {
@@ -401,6 +393,35 @@ func TestWhatAStoppedRepairHadAskedForIsTaken(t *testing.T) {
 			w.atRest()
 		})
 	}
+}
+
+// stopRepairThatAsks stops a repair while it has asked the identity provider for a secret, which comes later.
+func (w *world) stopRepairThatAsks(create string) {
+	w.t.Helper()
+	w.fault(fault.Rule{Service: "idp", Operation: create, Mode: fault.Delay, Latency: lateBy, Times: 1})
+	w.when("CreateReplacement", func(execution string) {
+		_ = w.clock.Sleep(context.Background(), 5*time.Second)
+		w.stop(execution)
+	})
+	if r, _ := w.rotate(repair); r.Status != asl.Aborted {
+		w.t.Fatalf("ended as %s: %s", r.Status, text(r.Cause))
+	}
+	w.pass(time.Hour)
+}
+
+// The next repair stores what was asked for in the member that the configuration names by then.
+func TestWhatWasAskedForIsReadAsItIsStored(t *testing.T) {
+	t.Parallel()
+	w := newWorldOf(t, "pingone", usual(), quick)
+	w.store(fmt.Sprintf(`{"former": %q, %q: %q}`, w.current(), member, w.current()))
+	w.reconfigure(func(c *config.Client) { c.Secret.JSONKey = "former" })
+	w.revoke()
+	w.stopRepairThatAsks("pingone.updateSecret")
+	w.reconfigure(asObject)
+	w.mustRepair()
+	w.tidy()
+	w.mustRotate()
+	w.atRest()
 }
 
 // A client with followers only: nothing that was AWSCURRENT goes when a repair gives up.
@@ -491,6 +512,34 @@ func TestARepairBringsAnEarlierFormBackAndTellsSo(t *testing.T) {
 	w.store(w.object(was))
 	w.mustRotate()
 	w.atRest()
+}
+
+// What was stored before the client id had a place in it must not become AWSCURRENT: followers of a pair read both.
+func TestARepairPassesOverWhatLacksItsClientID(t *testing.T) {
+	t.Parallel()
+	for _, state := range []string{"VerifyNewSecret", "AwaitSpread"} {
+		w := newWorldOf(t, "auth0", usual(), quick)
+		w.when(state, func(execution string) { w.stop(execution) })
+		w.rotate(plain)
+		pending := w.value(w.labels()["AWSPENDING"])
+		w.readByFollowers()
+		w.revoke()
+		if state == "VerifyNewSecret" {
+			w.mustRepair()
+		} else { // targets have it: it must not be overwritten either
+			r, execution := w.rotate(repair)
+			if text(r.Error) != "Refused" || !strings.Contains(text(r.Cause), "store a secret that it accepts") {
+				t.Errorf("ended as %s: %s\n%v", text(r.Error), text(r.Cause), w.path(execution))
+			}
+			w.store(strings.ReplaceAll(w.object(pending), w.ClientID, w.Config.IdentityProvider.ClientPair))
+		}
+		if took := w.current() == pending; took != (state == "AwaitSpread") {
+			t.Errorf("%s: what lacks its client id is AWSCURRENT: %t", state, took)
+		}
+		w.tidy()
+		w.mustRotate()
+		w.atRest()
+	}
 }
 
 // Keycloak refuses the rotated secret with the current one, whatever its own end. So nothing is accepted that a

@@ -52,9 +52,29 @@ var ofEnds = map[string][]fault{
 	},
 	"functions/plan TestARepairTellsOfASecretInAnotherForm": {
 		{"functions/plan/repair.go tellForm", `if p.decided.Promoted {`, `if false {`, "gone on with"},
-		{"functions/plan/repair.go tellForm", `if !failure.Is(err, failure.Precondition) {`, `if true {`, "the plan is to"},
-		{"functions/plan/repair.go tellForm", `if p.journal.Secrets[version].State != journal.Live {`, `if false {`,
-			"it tells"},
+		{"functions/plan/repair.go tellForm", `case !failure.Is(err, failure.Precondition):`, `case true:`,
+			"the plan is to"},
+		{"functions/plan/repair.go tellForm", `!known {`, `!known || p.journal.Secrets[version].State == journal.Kept {`,
+			"one_that_was_kept"},
+	},
+	"local/guarantees TestANewSecretThatAPersonMakesAWSCURRENTStays": {
+		{"functions/plan/handler.go decision", `p.Successor(labels.Pending) == labels.Current`, `false`, "ended as"},
+	},
+	"functions/plan TestARepairByHandSaysWhatToStore": {
+		{"shared/rotation/repair.go repair", `d.To, d.Refusals = Ref{}, `, `d.Refusals = `, "that nobody makes"},
+	},
+	"functions/plan TestThePlanOfARepairSaysWhatWasAskedFor": {
+		{"functions/plan/repair.go tellForm", `errors.Is(err, versions.ErrNotFound)`,
+			`errors.Is(err, versions.ErrNotFound) && false`, "the plan is"},
+		{"functions/plan/repair.go repairSteps", `case journal.Intended:`, `case journal.Removed:`, "the plan is"},
+	},
+	"functions/plan TestARepairPassesOverWhatHasAnothersClientID": {
+		{"functions/invocation/proof.go FindReplacement", `if err == nil && !s.Capable.MadeByHand() {`, `if false {`,
+			"beside the secret is"},
+		{"functions/invocation/proof.go FindReplacement", ` && !s.Capable.MadeByHand()`, ``, "belongs to client id"},
+		{"functions/invocation/reading.go MustHaveItsClientID", ` && version == s.stays`, ``, "belongs to client id"},
+		{"functions/invocation/reading.go MustHaveItsClientID", `s.CurrentEnded && version == s.stays`, `false`,
+			"beside the secret is"},
 	},
 	"functions/plan TestAVersionWithAnothersClientIDIsRefused": {
 		{"functions/invocation/reading.go MustFit",

@@ -16,7 +16,7 @@ var ofTheFunctions = map[string][]fault{
 	},
 	"functions/createsecret TestNoSecondSecretIsMadeWhileTheFirstMayExist": {
 		{"functions/createsecret/handler.go ask",
-			`if err := m.save(ctx, func(e *journal.Entry) { e.Asked = m.Now() }); err != nil {`,
+			`if err := m.save(ctx, m.noteRequest); err != nil {`,
 			`if err := error(nil); err != nil {`, "TestNoSecondSecretIsMadeWhileTheFirstMayExist"},
 	},
 	"functions/createsecret TestNothingIsMadeWhileARemovalMayStillTakeEffect": {
@@ -62,6 +62,9 @@ var ofTheFunctions = map[string][]fault{
 	"functions/createsecret TestTheFormOfAVersionIsWrittenDown": {
 		{"functions/createsecret/handler.go intend", `JSONKey: &form,`,
 			`JSONKey: nil,`, "TestTheFormOfAVersionIsWrittenDown"},
+	},
+	"functions/createsecret TestTheFormOfWhatWasAskedForIsThePresentOne": {
+		{"functions/createsecret/handler.go noteRequest", `m.value.IsZero() {`, `false {`, "another member is taken"},
 	},
 	"functions/createsecret TestWhatCanariesGetFirstIsOnNoTargetYet": {
 		{"functions/createsecret/handler.go intend", `if m.canaries {`, `if false {`, "targets that never had it"},

@@ -66,7 +66,7 @@ var ofHistories = []struct {
 		{where: "functions/createsecret/handler.go intend", before: `return m.Journal.Save(ctx, m.journal)`,
 			after: `return nil`},
 		{where: "functions/createsecret/handler.go ask", // which writes it with what it is about to do
-			before: `if err := m.save(ctx, func(e *journal.Entry) { e.Asked = m.Now() }); err != nil {`,
+			before: `if err := m.save(ctx, m.noteRequest); err != nil {`,
 			after:  `if err := ctx.Err(); err != nil {`}}},
 	{"a secret that is stored again is taken for another", []fault{
 		{where: "functions/invocation/storedagain.go matchCurrent", before: `case versions.Same(its, held):`,

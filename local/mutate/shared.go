@@ -241,6 +241,9 @@ var ofWhatTheyUse = map[string][]fault{
 		{"shared/rotation/repair.go askedFor", `s.knowsCurrent() && `, ``, "AWSCURRENT is new"},
 		{"shared/rotation/repair.go askedFor", `e.State == journal.Intended && `, ``, "removed since"},
 		{"shared/rotation/repair.go askedFor", `e.Asked.After(last)`, `!e.Asked.Before(last)`, "never asked for"},
+		{"shared/rotation/repair.go askedFor", `!e.At.Before(since) &&`, `(!e.At.Before(since) || true) &&`,
+			"before AWSCURRENT was"},
+		{"shared/rotation/repair.go askedFor", `!e.At.Before(since)`, `e.At.After(since)`, "with AWSCURRENT"},
 	},
 	"shared/rotation TestARepairHasTheRoomOfOurOwn": {
 		{"shared/rotation/repair.go occupiedByOthers", `if !s.ByVersion {`, `if true {`, "0 of somebody else"},

@@ -130,7 +130,10 @@ func (v *Virtual) move() {
 	}
 	v.moving = true
 	defer func() { v.moving = false }()
-	for v.wakeEnded(); v.busy <= 0 && len(v.sleepers) > 0; v.wakeEnded() {
+	for v.busy <= 0 && len(v.sleepers) > 0 {
+		if v.wakeEnded() {
+			continue
+		}
 		next := v.sleepers[0].until
 		for _, s := range v.sleepers[1:] {
 			if s.until.Before(next) {
@@ -159,14 +162,16 @@ func (v *Virtual) wakeDue() {
 	}
 }
 
-// wakeEnded wakes every sleeper whose context has ended: until it has seen that, the clock must not move to what it
-// waited for. v.mu is held.
-func (v *Virtual) wakeEnded() {
+// wakeEnded wakes every sleeper whose context has ended, and reports whether there was one: until it has seen that, the
+// clock must not move to what it waited for. v.mu is held.
+func (v *Virtual) wakeEnded() (woken bool) {
 	for _, s := range slices.Clone(v.sleepers) {
 		if s.ctx.Err() != nil {
 			v.wake(s)
+			woken = true
 		}
 	}
+	return woken
 }
 
 // wake wakes a sleeper; it counts as busy from this moment. v.mu is held.

@@ -92,7 +92,7 @@ type Entry struct {
 // Refusing is what calls have seen that had no time for a whole proof.
 type Refusing struct {
 	// Seen are how many refusals of the secret have come between two acceptances of the one that stays, by registration
-	// and token endpoint; nil if the answer to its removal was lost.
+	// and token endpoint; nil if nobody knows whether its removal was answered.
 	Seen map[string]int `json:"seen"`
 	At   time.Time      `json:"at"`
 }

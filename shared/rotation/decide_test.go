@@ -237,21 +237,26 @@ func TestARepairWithoutRoomTakesWhatWasAskedFor(t *testing.T) {
 		to     string // "" is refused
 	}{
 		"asked for twice": {func(s *rotation.Snapshot) {
-			s.Journal.Secrets["d"] = journal.Entry{State: journal.Intended, Asked: now.Add(-2 * time.Hour)}
+			s.Journal.Secrets["d"] = journal.Entry{State: journal.Intended, At: now, Asked: now.Add(-2 * time.Hour)}
 		}, "c"},
-		"there is room":     {func(s *rotation.Snapshot) { s.Listed = s.Listed[:1] }, "n"},
-		"secrets have ids":  {func(s *rotation.Snapshot) { s.ByVersion = false }, ""},
-		"AWSCURRENT is new": {func(s *rotation.Snapshot) { s.Labels.Current = "x" }, ""},
+		"with AWSCURRENT": {func(s *rotation.Snapshot) {
+			s.Journal.Secrets["b"] = journal.Entry{State: journal.Live, At: s.Journal.Secrets["c"].At}
+		}, "c"},
+		"before AWSCURRENT was": {func(s *rotation.Snapshot) { s.Journal.Secrets["b"] = entry("B") }, ""},
+		"there is room":         {func(s *rotation.Snapshot) { s.Listed = s.Listed[:1] }, "n"},
+		"secrets have ids":      {func(s *rotation.Snapshot) { s.ByVersion = false }, ""},
+		"AWSCURRENT is new":     {func(s *rotation.Snapshot) { s.Labels.Current = "x" }, ""},
 		"never asked for": {func(s *rotation.Snapshot) {
-			s.Journal.Secrets["c"] = journal.Entry{State: journal.Intended}
+			s.Journal.Secrets["c"] = journal.Entry{State: journal.Intended, At: now}
 		}, ""},
 		"removed since": {func(s *rotation.Snapshot) {
-			s.Journal.Secrets["c"] = journal.Entry{State: journal.Removed, Asked: now}
+			s.Journal.Secrets["c"] = journal.Entry{State: journal.Removed, At: now, Asked: now}
 		}, ""},
 	} {
 		s := clean()
 		s.Ended, s.ByVersion = true, true
-		s.Journal.Secrets["c"] = journal.Entry{State: journal.Intended, Asked: now.Add(-time.Hour)}
+		s.Journal.Secrets["c"] = journal.Entry{State: journal.Intended, At: now.Add(-time.Hour),
+			Asked: now.Add(-time.Hour)}
 		s.Listed = []idp.Secret{{ID: "somebody's", Status: idp.Active}, {ID: "another", Status: idp.Active}}
 		c.change(&s)
 		d := rotation.Decide(s)

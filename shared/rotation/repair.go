@@ -35,7 +35,7 @@ func (s Snapshot) repair(d *Decision) {
 		return
 	}
 	if s.ByHand {
-		d.Refusals = append(d.Refusals, s.adviseToStore())
+		d.To, d.Refusals = Ref{}, append(d.Refusals, s.adviseToStore())
 	}
 	switch why, asked := s.NoRoomToRepair(), s.askedFor(); {
 	case why == "":
@@ -49,11 +49,14 @@ func (s Snapshot) repair(d *Decision) {
 }
 
 // askedFor returns the version of which a request for a secret was last left without an answer, where secrets have no
-// ids; "" if there is none. A repair that has no room for another takes what that made, if it made any.
+// ids; "" if there is none. A repair that has no room for another takes what that made, if it made any. What was
+// asked for before AWSCURRENT was is none: what is there by now is somebody's.
 func (s Snapshot) askedFor() (version string) {
 	var last time.Time
+	since := s.Journal.Secrets[s.Labels.Current].At
 	for v, e := range s.Journal.Secrets {
-		if s.ByVersion && s.knowsCurrent() && e.State == journal.Intended && e.Asked.After(last) {
+		if s.ByVersion && s.knowsCurrent() && e.State == journal.Intended && !e.At.Before(since) &&
+			e.Asked.After(last) {
 			version, last = v, e.Asked
 		}
 	}
