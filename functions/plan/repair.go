@@ -92,8 +92,8 @@ func (p *planning) tellForm(ctx context.Context) error {
 	case !failure.Is(err, failure.Precondition):
 		return err
 	}
-	p.out.Notice = fmt.Sprintf("Once the secret that this repair takes is AWSCURRENT, nothing else that reads it finds "+
-		"it where the configuration says, and the next rotation is refused: %v.", err)
+	p.out.Notice = fmt.Sprintf("Once the secret that this repair takes is AWSCURRENT, nothing else that reads it "+
+		"finds it where the configuration says, and the next rotation is refused: %v.", err)
 	p.out.Warnings = append(p.out.Warnings, p.out.Notice)
 	return nil
 }
