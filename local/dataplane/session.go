@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"maps"
 	"sync"
 	"time"
 )
@@ -18,6 +19,7 @@ type shared struct {
 
 	mu       sync.Mutex
 	sessions map[string]*session
+	pruned   time.Time // when add last forgot sessions
 	turns    map[string]int
 }
 
@@ -80,15 +82,14 @@ func (s *shared) next(key string, n int) int {
 	return turn
 }
 
-// add stores a session under a new id and forgets those whose time is over.
+// add stores a session under a new id, and once a minute forgets those whose time is over.
 func (s *shared) add(x *session, now time.Time) string {
 	id := rand.Text()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for k, old := range s.sessions {
-		if !old.expires.After(now) {
-			delete(s.sessions, k)
-		}
+	if now.Sub(s.pruned) >= time.Minute {
+		s.pruned = now
+		maps.DeleteFunc(s.sessions, func(_ string, old *session) bool { return !old.expires.After(now) })
 	}
 	s.sessions[id] = x
 	return id
