@@ -165,8 +165,10 @@ func storedAs(ctx context.Context, s *invocation.Invocation, in rotation.Promote
 	if l, err = s.Labels(ctx); err != nil {
 		return "", "", l, err
 	}
-	if to, err = s.StoredAs(ctx, in.To.VersionID, l.Current); err != nil {
-		return "", "", l, err
+	if to = in.To.VersionID; l.Current != in.From.VersionID { // else it is From, though To may hold the same secret
+		if to, err = s.StoredAs(ctx, to, l.Current); err != nil {
+			return "", "", l, err
+		}
 	}
 	at := l.Current
 	if at == to {

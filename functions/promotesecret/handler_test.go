@@ -113,6 +113,21 @@ func TestAVersionWithAnothersClientIDIsNotPromoted(t *testing.T) {
 	w.LabelsAre(t, undone)
 }
 
+// A person has stored as AWSCURRENT what was about to be made: the version that is undone has the secret in use.
+func TestWhatIsUndoneMayBeStoredAsAWSCURRENT(t *testing.T) {
+	t.Parallel()
+	const again = "version-again"
+	w := newWorld(t)
+	w.Secrets.Add(again, w.Secrets.Value(newer), "AWSCURRENT")
+	w.Secrets.SetLabel("AWSPREVIOUS", older)
+	w.Journal.Set(journal.Journal{Secrets: map[string]journal.Entry{
+		older: {State: journal.Live, IdPSecretID: "mem-1"}, newer: {State: journal.Intended, Unused: true}}})
+	if _, err := call(w, true, again, newer); err != nil {
+		t.Error(err)
+	}
+	w.LabelsAre(t, versions.Labels{Current: again, Previous: older})
+}
+
 // cuts runs f once for every write, before and after its effect.
 func cuts(t *testing.T, writes int, f func(t *testing.T, n int, after bool)) {
 	for n := 1; n <= writes; n++ {

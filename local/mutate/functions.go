@@ -51,6 +51,10 @@ var ofTheFunctions = map[string][]fault{
 		{"functions/createsecret/handler.go put", `Text: m.NewClientID()`, `Text: m.from.ClientID`,
 			"TestANewVersionHasItsClientID"},
 	},
+	"functions/promotesecret TestWhatIsUndoneMayBeStoredAsAWSCURRENT": {
+		{"functions/promotesecret/handler.go storedAs", `l.Current != in.From.VersionID {`, `true {`,
+			"must be two versions"},
+	},
 	"functions/promotesecret TestAVersionWithAnothersClientIDIsNotPromoted": {
 		{"functions/promotesecret/handler.go Handle", `if !in.Undo { // what`, `if false { // what`,
 			"TestAVersionWithAnothersClientIDIsNotPromoted"},
