@@ -203,7 +203,7 @@ type Plan struct {
 	Checks   []string `json:"checks"`
 	Warnings []string `json:"warnings"`
 	Steps    []string `json:"steps"`
-	// Notice is what people must know about a search during the rotation; mostly empty.
+	// Notice is what people must know of what was found; mostly empty.
 	Notice string `json:"notice,omitempty"`
 	// Measured is the whole answer to PlanMeasure.
 	Measured *Measured `json:"measured,omitempty"`
@@ -221,8 +221,8 @@ type Measured struct {
 	SecretEnds string `json:"secretEnds,omitempty"`
 	// LockHeldSeconds is how long the lock has been held; 0 if it is free.
 	LockHeldSeconds int `json:"lockHeldSeconds"`
-	// RotationRefused is why a rotation would be refused now because of the load balancers' rules; "" if it would not
-	// be.
+	// RotationRefused is why a rotation would be refused now, or soon, because of the load balancers' rules, of how the
+	// secret is stored, or of the rotator's own credential; "" if it would not be.
 	RotationRefused string `json:"rotationRefused,omitempty"`
 	// Start is the name of the execution that is started because the secret ends soon; "" if none is.
 	Start string `json:"start,omitempty"`
