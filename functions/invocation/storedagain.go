@@ -53,6 +53,15 @@ func (s *Invocation) matchCurrent(ctx context.Context) error {
 	return nil
 }
 
+// TakePlace is matchCurrent for a function that does not manage the registration, before AWSCURRENT leaves its version.
+// It returns the version whose place in the journal AWSCURRENT has taken; none if it took none.
+func (s *Invocation) TakePlace(ctx context.Context) (of []string, err error) {
+	if err := s.matchCurrent(ctx); err != nil || s.renamed == "" {
+		return nil, err
+	}
+	return []string{s.renamed}, nil
+}
+
 // rename lets AWSCURRENT take the place of another version in the journal.
 func (s *Invocation) rename(version, current string) {
 	s.journal.Rename(version, current)

@@ -120,10 +120,16 @@ func undo(ctx context.Context, s *invocation.Invocation, j *journal.Journal, in 
 	if err != nil {
 		return err
 	}
+	var was []string
 	// if it is, or was, AWSCURRENT by a person, the journal does not know yet that others may have it
 	if labels.Current == to || labels.Previous == to && j.Secrets[in.To.VersionID].Unused {
+		if labels.Current == in.To.VersionID { // Plan knows it as that; once AWSCURRENT has left, nothing else tells
+			if was, err = s.TakePlace(ctx); err != nil {
+				return err
+			}
+		}
 		used, follows := j.Use(in.To.VersionID), j.Follow(to, delay, s.Now())
-		if used || follows {
+		if used || follows || len(was) > 0 {
 			if err := s.Journal.Save(ctx, j); err != nil {
 				return err
 			}
@@ -136,7 +142,8 @@ func undo(ctx context.Context, s *invocation.Invocation, j *journal.Journal, in 
 	if previous == in.To.VersionID || previous == in.From.VersionID || previous == to || previous == from {
 		previous = ""
 	}
-	if err := s.Store.Restore(ctx, labels, from, to, previous, in.From.VersionID, in.To.VersionID); err != nil {
+	former := append(was, in.From.VersionID, in.To.VersionID)
+	if err := s.Store.Restore(ctx, labels, from, to, previous, former...); err != nil {
 		return beginAgain(ctx, s, err)
 	}
 	ends := j.Promotion != nil && j.Promotion.To == in.To.VersionID

@@ -128,6 +128,30 @@ func TestWhatIsUndoneMayBeStoredAsAWSCURRENT(t *testing.T) {
 	w.LabelsAre(t, versions.Labels{Current: again, Previous: older})
 }
 
+// A person has stored the new secret as AWSCURRENT, and the plan knows it as that version: so must the journal, before
+// AWSCURRENT leaves that.
+func TestWhatIsUndoneIsKnownAsThePlanKnowsIt(t *testing.T) {
+	t.Parallel()
+	const again = "version-again"
+	w := newWorld(t)
+	w.Secrets.Add(again, w.Secrets.Value(newer), "AWSCURRENT")
+	w.Secrets.SetLabel("AWSPREVIOUS", older)
+	w.Journal.Set(journal.Journal{Secrets: map[string]journal.Entry{older: {State: journal.Live, IdPSecretID: "mem-1"},
+		newer: {State: journal.Live, IdPSecretID: "mem-2", Unused: true}}})
+	d := w.Deps()
+	d.Registrations = nil // as it is deployed
+	if _, err := fakes.Call(w, promotesecret.Handler{Deps: d}.Handle, rotation.PromoteInput{Common: w.Common(),
+		Proven: rotation.Timestamp(w.Now), From: rotation.Ref{VersionID: older}, To: rotation.Ref{VersionID: again},
+		Undo: true}); err != nil {
+		t.Error(err)
+	}
+	w.LabelsAre(t, versions.Labels{Current: older})
+	known := w.Journal.Get().Secrets
+	if e := known[again]; len(known) != 2 || e.State != journal.Live || e.IdPSecretID != "mem-2" || e.Unused {
+		t.Errorf("the journal knows %+v", known)
+	}
+}
+
 // cuts runs f once for every write, before and after its effect.
 func cuts(t *testing.T, writes int, f func(t *testing.T, n int, after bool)) {
 	for n := 1; n <= writes; n++ {

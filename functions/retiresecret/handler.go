@@ -93,6 +93,9 @@ func (h Handler) open(ctx context.Context, in rotation.RetireInput) (*retirement
 	if err != nil {
 		return nil, err
 	}
+	if in.Action == rotation.RetireEnable { // RestoreLabels is told of it by this name
+		s.From = in.Keep.VersionID
+	}
 	j, err := s.Own(ctx)
 	if err != nil {
 		return nil, err

@@ -104,6 +104,48 @@ func TestANewSecretThatAPersonMakesAWSCURRENTStays(t *testing.T) {
 	}
 }
 
+// The execution that goes on with it fails, and takes it back.
+func TestANewSecretThatAPersonMakesAWSCURRENTGoes(t *testing.T) {
+	t.Parallel()
+	for _, vendor := range []string{"okta", "auth0", "pingone"} {
+		t.Run(vendor, func(t *testing.T) {
+			t.Parallel()
+			w := newWorldOf(t, vendor, usual(), quick)
+			w.when("VerifyNewSecret", func(execution string) { w.stop(execution) })
+			w.rotate(plain)
+			w.store(w.value(w.labels()["AWSPENDING"]))
+			w.pass(time.Hour)
+			w.failing("TestBeforeFinish")
+			if r, _ := w.rotate(plain); text(r.Error) != "RolledBack" {
+				t.Fatalf("ended as %s %s: %s", r.Status, text(r.Error), text(r.Cause))
+			}
+			w.atRest()
+			w.Stack.Faults.Clear()
+			w.mustRotate()
+			w.atRest()
+		})
+	}
+}
+
+// The same in the middle of a rotation, whose rollback waits for followers of that version.
+func TestANewSecretThatFollowersReadTooEarlyGoes(t *testing.T) {
+	t.Parallel()
+	for _, vendor := range []string{"okta", "auth0"} {
+		t.Run(vendor, func(t *testing.T) {
+			t.Parallel()
+			w := newFollowedWorld(t, vendor)
+			fs := w.follow(w.owned()...)
+			w.when("VerifyNewSecret", func(string) { w.store(w.value(w.labels()["AWSPENDING"])) })
+			w.failing("SetTargetSecret")
+			if r, _ := w.rotate(plain); text(r.Error) != "RolledBack" {
+				t.Fatalf("ended as %s %s: %s", r.Status, text(r.Error), text(r.Cause))
+			}
+			fs.pass(followersDelay)
+			w.atRest()
+		})
+	}
+}
+
 // A request to make a secret that got no answer from a gateway, and is carried out later than the next try.
 func TestACreateThatComesLateAtHydraEndsNothingInUse(t *testing.T) {
 	t.Parallel()

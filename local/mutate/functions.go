@@ -55,6 +55,12 @@ var ofTheFunctions = map[string][]fault{
 		{"functions/promotesecret/handler.go storedAs", `l.Current != in.From.VersionID {`, `true {`,
 			"must be two versions"},
 	},
+	"functions/promotesecret TestWhatIsUndoneIsKnownAsThePlanKnowsIt": {
+		{"functions/promotesecret/handler.go undo", `labels.Current == in.To.VersionID {`, `false {`,
+			"the journal knows"},
+		{"functions/promotesecret/handler.go undo", ` || len(was) > 0`, ``, "the journal knows"},
+		{"functions/promotesecret/handler.go undo", `append(was, in.From`, `append([]string{}, in.From`, "the labels"},
+	},
 	"functions/promotesecret TestAVersionWithAnothersClientIDIsNotPromoted": {
 		{"functions/promotesecret/handler.go Handle", `if !in.Undo { // what`, `if false { // what`,
 			"TestAVersionWithAnothersClientIDIsNotPromoted"},
@@ -745,8 +751,8 @@ var ofTheFunctions = map[string][]fault{
 	},
 	"functions/promotesecret TestWhatFailsIsTold": {
 		{"functions/promotesecret/handler.go undo",
-			`if used || follows { if err := s.Journal.Save(ctx, j); err != nil { return err`,
-			`if used || follows { if err := s.Journal.Save(ctx, j); err != nil { return nil`, "taken for an answer"},
+			`len(was) > 0 { if err := s.Journal.Save(ctx, j); err != nil { return err`,
+			`len(was) > 0 { if err := s.Journal.Save(ctx, j); err != nil { return nil`, "taken for an answer"},
 	},
 	"functions/invocation TestAVersionIsReadInTheFormInWhichItWasStored": {
 		{"functions/invocation/reading.go public", `return err == nil && `, `return err == nil && false && `,
