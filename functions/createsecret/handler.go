@@ -95,19 +95,20 @@ func (h Handler) open(ctx context.Context, in rotation.CreateInput) (*maker, err
 	if s.CurrentEnded = in.Repair; in.From.ClientID != "" {
 		s.Belongs(in.From)
 	}
-	_, current, err := s.ResolveCurrent(ctx, in.From.VersionID, in.To.VersionID)
+	stands, current, err := s.ResolveCurrent(ctx, in.From.VersionID, in.To.VersionID)
 	if err != nil {
 		return nil, err
 	}
-	if m.seen.Padded, err = m.findPadded(ctx, current); err != nil {
+	if m.seen.Padded, err = m.findPadded(ctx, stands, current); err != nil {
 		return nil, err
 	}
 	return m, s.TellProvider(ctx)
 }
 
-// findPadded returns AWSCURRENT's version if it stores the secret in use again with something around it; "" if not.
-func (m *maker) findPadded(ctx context.Context, current string) (string, error) {
-	if current == m.from.VersionID || current == m.version {
+// findPadded returns AWSCURRENT's version current if it stores the secret in use, for which it stands, again with
+// something around it; "" if not.
+func (m *maker) findPadded(ctx context.Context, stands, current string) (string, error) {
+	if stands != m.from.VersionID || current == stands {
 		return "", nil
 	}
 	was, err := m.Value(ctx, m.from.VersionID)
@@ -124,7 +125,8 @@ func (m *maker) findPadded(ctx context.Context, current string) (string, error) 
 // look brings the snapshot up to date with as few requests as the next decision needs.
 func (m *maker) look(ctx context.Context) (err error) {
 	s := &m.seen
-	s.Now, s.Entry, s.Ended = m.Now(), m.journal.Secrets[m.version], ended(m.journal)
+	// a person may have stored what an earlier call made as AWSCURRENT
+	s.Now, s.Entry, s.Ended = m.Now(), m.journal.Secrets[m.Successor(m.version)], ended(m.journal)
 	switch {
 	case s.Entry.State == "" && m.listed == nil:
 		return m.lookFirst(ctx)

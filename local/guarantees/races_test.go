@@ -146,6 +146,28 @@ func TestANewSecretThatFollowersReadTooEarlyGoes(t *testing.T) {
 	}
 }
 
+// The same, and the stopped execution is redriven: what AWSCURRENT holds is its own.
+func TestANewSecretThatAPersonMakesAWSCURRENTIsGoneOnWith(t *testing.T) {
+	t.Parallel()
+	for _, vendor := range append([]string{"okta", "entra", "cognito"}, withoutIDs...) {
+		for _, state := range []string{"CreateSecret", "VerifyNewSecret", "AwaitSpread"} {
+			t.Run(vendor+"/"+state, func(t *testing.T) {
+				t.Parallel()
+				w := newWorldOf(t, vendor, usual(), quick)
+				w.when(state, w.stop) // the function goes on
+				_, execution := w.rotate(plain)
+				w.pass(time.Hour)
+				w.store(w.value(w.labels()["AWSPENDING"]))
+				if r := w.redrive(execution); r.Status != asl.Succeeded {
+					t.Errorf("it ended as %s: %s\n%v", text(r.Error), text(r.Cause), w.path(execution))
+				}
+				w.mustRotate()
+				w.atRest()
+			})
+		}
+	}
+}
+
 // A request to make a secret that got no answer from a gateway, and is carried out later than the next try.
 func TestACreateThatComesLateAtHydraEndsNothingInUse(t *testing.T) {
 	t.Parallel()

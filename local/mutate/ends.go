@@ -60,6 +60,10 @@ var ofEnds = map[string][]fault{
 	"local/guarantees TestANewSecretThatAPersonMakesAWSCURRENTStays": {
 		{"functions/plan/handler.go decision", `p.Successor(labels.Pending) == labels.Current`, `false`, "ended as"},
 	},
+	"local/guarantees TestANewSecretThatAPersonMakesAWSCURRENTIsGoneOnWith": {
+		{"functions/createsecret/handler.go findPadded", `stands != m.from.VersionID || `, ``, "ended as"},
+		{"functions/createsecret/handler.go look", `m.Successor(m.version)`, `m.version`, "ended as"},
+	},
 	"local/guarantees TestANewSecretThatFollowersReadTooEarlyGoes": {
 		{"functions/retiresecret/handler.go open", `s.From = in.Keep.VersionID`, `s.From = ""`, "ended as"},
 	},
