@@ -113,15 +113,24 @@ func TestAVersionWithAnothersClientIDIsNotPromoted(t *testing.T) {
 	w.LabelsAre(t, undone)
 }
 
-// A person has stored as AWSCURRENT what was about to be made: the version that is undone has the secret in use.
-func TestWhatIsUndoneMayBeStoredAsAWSCURRENT(t *testing.T) {
-	t.Parallel()
-	const again = "version-again"
+// again is the version as which a person has stored newer's secret.
+const again = "version-again"
+
+// storedAgain is a world in which again is AWSCURRENT, and the journal has this entry of newer.
+func storedAgain(t *testing.T, e journal.Entry) *fakes.World {
+	t.Helper()
 	w := newWorld(t)
 	w.Secrets.Add(again, w.Secrets.Value(newer), "AWSCURRENT")
 	w.Secrets.SetLabel("AWSPREVIOUS", older)
 	w.Journal.Set(journal.Journal{Secrets: map[string]journal.Entry{
-		older: {State: journal.Live, IdPSecretID: "mem-1"}, newer: {State: journal.Intended, Unused: true}}})
+		older: {State: journal.Live, IdPSecretID: "mem-1"}, newer: e}})
+	return w
+}
+
+// A person has stored as AWSCURRENT what was about to be made: the version that is undone has the secret in use.
+func TestWhatIsUndoneMayBeStoredAsAWSCURRENT(t *testing.T) {
+	t.Parallel()
+	w := storedAgain(t, journal.Entry{State: journal.Intended, Unused: true})
 	if _, err := call(w, true, again, newer); err != nil {
 		t.Error(err)
 	}
@@ -132,12 +141,7 @@ func TestWhatIsUndoneMayBeStoredAsAWSCURRENT(t *testing.T) {
 // AWSCURRENT leaves that.
 func TestWhatIsUndoneIsKnownAsThePlanKnowsIt(t *testing.T) {
 	t.Parallel()
-	const again = "version-again"
-	w := newWorld(t)
-	w.Secrets.Add(again, w.Secrets.Value(newer), "AWSCURRENT")
-	w.Secrets.SetLabel("AWSPREVIOUS", older)
-	w.Journal.Set(journal.Journal{Secrets: map[string]journal.Entry{older: {State: journal.Live, IdPSecretID: "mem-1"},
-		newer: {State: journal.Live, IdPSecretID: "mem-2", Unused: true}}})
+	w := storedAgain(t, journal.Entry{State: journal.Live, IdPSecretID: "mem-2", Unused: true})
 	d := w.Deps()
 	d.Registrations = nil // as it is deployed
 	if _, err := fakes.Call(w, promotesecret.Handler{Deps: d}.Handle, rotation.PromoteInput{Common: w.Common(),

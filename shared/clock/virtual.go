@@ -154,19 +154,18 @@ func (v *Virtual) move() {
 }
 
 // wakeDue wakes every sleeper whose time has come. v.mu is held.
-func (v *Virtual) wakeDue() {
-	for _, s := range slices.Clone(v.sleepers) {
-		if !s.until.After(v.now) {
-			v.wake(s)
-		}
-	}
-}
+func (v *Virtual) wakeDue() { v.wakeIf(func(s *sleeper) bool { return !s.until.After(v.now) }) }
 
 // wakeEnded wakes every sleeper whose context has ended, and reports whether there was one: until it has seen that, the
 // clock must not move to what it waited for. v.mu is held.
-func (v *Virtual) wakeEnded() (woken bool) {
+func (v *Virtual) wakeEnded() bool {
+	return v.wakeIf(func(s *sleeper) bool { return s.ctx.Err() != nil })
+}
+
+// wakeIf wakes the sleepers of which is tells so, and reports whether there was one. v.mu is held.
+func (v *Virtual) wakeIf(is func(*sleeper) bool) (woken bool) {
 	for _, s := range slices.Clone(v.sleepers) {
-		if s.ctx.Err() != nil {
+		if is(s) {
 			v.wake(s)
 			woken = true
 		}
